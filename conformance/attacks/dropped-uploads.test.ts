@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expectStatus } from '../spec/check.ts';
+import { content, uniqueBytes } from '../spec/content.ts';
+import { useServer } from '../spec/fixture.ts';
+import { beginUpload, octets, pushBlob } from '../spec/push.ts';
+import { requestLines, Wire } from './wire.ts';
+
+// Short, so that the sweep of what is abandoned can be waited for.
+const fixture = useServer({ env: { GANTRY_UPLOAD_EXPIRY: '2s', GANTRY_LOG_LEVEL: 'error' } });
+const quick = process.env.GANTRY_TEST_QUICK === '1';
+const total = quick ? 600 : 10_000;
+const atOnce = 20;
+
+interface Held {
+  readonly descriptors: number;
+  /** Resident bytes. */
+  readonly memory: number;
+  /** Files below the data folder, the database's own aside. */
+  readonly files: number;
+  /** Bytes of those files. */
+  readonly bytes: number;
+}
+
+async function measure(): Promise<Held> {
+  const { pid, dataFolder } = fixture.server;
+  const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const memory = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  let files = 0;
+  let bytes = 0;
+  for (const entry of await readdir(dataFolder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || /\.(?:db|sqlite3?)(?:-wal|-shm)?$/.test(entry.name)) continue;
+    const found = await stat(join(entry.parentPath, entry.name)).catch(() => undefined);
+    files += found ? 1 : 0;
+    bytes += found?.size ?? 0;
+  }
+  return { descriptors, memory, files, bytes };
+}
+
+/** Begins an upload, sends a part of what it promised, and cuts the connection. */
+async function drop(repository: string, at: number): Promise<void> {
+  const { origin } = fixture.server;
+  const location = await beginUpload(fixture.registry, repository);
+  if (at % 4 === 0) return;
+  const { pathname, search } = new URL(location);
+  const headers = {
+    Authorization: fixture.registry.authorization!,
+    ...octets,
+    'Content-Length': '1000000',
+  };
+  const wire = await Wire.open(origin);
+  await wire.send(requestLines(origin, 'PATCH', pathname + search, headers), uniqueBytes(2_000));
+  if (at % 4 === 1) wire.reset();
+  else wire.close();
+}
+
+async function dropMany(repository: string, count: number): Promise<void> {
+  let next = 0;
+  const work = async () => {
+    while (next < count) await drop(repository, next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+test(`A31: after ${total} dropped uploads, descriptors, memory and disk are as before`, async (t) => {
+  if (process.platform !== 'linux') return t.skip('/proc is read, which Linux alone has');
+  const repository = fixture.repository();
+  // What is made once (buffers, compiled code, caches) is no growth: it is there before the first look.
+  await dropMany(repository, Math.min(500, total));
+  const settled = async (before?: Held): Promise<Held> => {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      const now = await measure();
+      const flat = before ? now.files <= before.files : now.files <= 3;
+      if (flat || Date.now() > deadline) return now;
+      await delay(250);
+    }
+  };
+  const before = await settled();
+  await dropMany(repository, total);
+  const after = await settled(before);
+  t.diagnostic(`before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
+  assert.ok(after.files <= before.files, `${after.files} files, ${before.files} before`);
+  assert.ok(after.bytes <= before.bytes + 65_536, `${after.bytes} bytes of files`);
+  assert.ok(after.descriptors <= before.descriptors + 20, `${after.descriptors} descriptors`);
+  assert.ok(after.memory <= before.memory + 60 * 2 ** 20, `${after.memory} bytes resident`);
+  const blob = content(uniqueBytes());
+  expectStatus(await pushBlob(fixture.registry, repository, blob), 201);
+});

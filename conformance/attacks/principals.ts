@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { basic, type Registry } from '../spec/client.ts';
+import { type GantryServer, serverEnv } from '../spec/server.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Runs the admin commands of the CLI against the server's data folder; what it printed as JSON. */
+export function admin(server: GantryServer, ...args: string[]): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  execFile(
+    process.execPath,
+    ['src/cli/main.ts', 'admin', ...args, '--json'],
+    { cwd: root, env: serverEnv(server.dataFolder), timeout: 30_000 },
+    (error, stdout, stderr) => {
+      if (error) reject(new Error(`gantry admin ${args.join(' ')}: ${stderr || error.message}`));
+      else resolve(stdout.trim() === '' ? undefined : JSON.parse(stdout));
+    },
+  );
+  return promise;
+}
+
+/** Someone who can sign in. */
+export interface Principal {
+  /** The team's id. */
+  readonly username: string;
+  readonly token: string;
+  readonly registry: Registry;
+}
+
+export interface Team {
+  readonly id: string;
+  readonly slug: string;
+  readonly project: string;
+}
+
+export async function createTeam(
+  server: GantryServer,
+  slug: string,
+  project = 'app',
+): Promise<Team> {
+  const made = (await admin(server, 'team', 'create', slug)) as { id: string };
+  assert.match(made.id, /^team_/);
+  await admin(server, 'project', 'create', `${slug}/${project}`);
+  return { id: made.id, slug, project };
+}
+
+export async function createTeamToken(
+  server: GantryServer,
+  registry: Registry,
+  team: Pick<Team, 'id' | 'slug'>,
+  scope: 'read' | 'write' | 'admin',
+  project?: string,
+): Promise<Principal> {
+  const narrowed = project === undefined ? [] : ['--project', project];
+  const made = (await admin(
+    server,
+    'token',
+    'create',
+    '--team',
+    team.slug,
+    '--scope',
+    scope,
+    '--name',
+    `test-${scope}`,
+    ...narrowed,
+  )) as { token: string };
+  assert.match(made.token, /^gnt_/);
+  return {
+    username: team.id,
+    token: made.token,
+    registry: registry.as(basic(team.id, made.token)),
+  };
+}
+
+export function publish(server: GantryServer, repository: string): Promise<unknown> {
+  return admin(server, 'repository', 'visibility', repository, 'public');
+}

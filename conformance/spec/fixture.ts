@@ -1,0 +1,41 @@
+import { after, before } from 'node:test';
+import { basic, Registry } from './client.ts';
+import { fresh } from './content.ts';
+import { type GantryServer, type ServerOptions, startServer } from './server.ts';
+
+export interface Fixture {
+  readonly server: GantryServer;
+  /** Signed in with the token of the first start. */
+  readonly registry: Registry;
+  /** `team/project/repository`, a name that has not been used. */
+  repository(prefix?: string): string;
+}
+
+/** A server for the tests of one file: started before them, ended (with exit code 0) after them. */
+export function useServer(options: ServerOptions = {}): Fixture {
+  let server: GantryServer | undefined;
+  let registry: Registry | undefined;
+  before(async () => {
+    server = await startServer(options);
+    const { teamId, token } = server.bootstrap;
+    registry = new Registry(server.origin, basic(teamId, token));
+  });
+  after(async () => {
+    registry?.close();
+    await server?.stop();
+  });
+  return {
+    get server() {
+      if (!server) throw new Error('the server is started before the tests, not before that');
+      return server;
+    },
+    get registry() {
+      if (!registry) throw new Error('the server is started before the tests, not before that');
+      return registry;
+    },
+    repository(prefix = 'repo') {
+      const { teamSlug, projectSlug } = this.server.bootstrap;
+      return `${teamSlug}/${projectSlug}/${fresh(prefix)}`;
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { CatalogScope, Visibility } from '../ports/repositories.ts';
+import type { Grant, Identity } from '../ports/identity.ts';
+import type { Action } from '../ports/trust-policies.ts';
+
+/** Where an action would happen. A repository that does not exist yet has its project's place, private. */
+export interface Place {
+  readonly teamId: string;
+  readonly projectId: string;
+  readonly visibility: Visibility;
+}
+
+export const anonymous: Identity = {
+  id: 'anonymous',
+  kind: 'anonymous',
+  actor: 'anonymous',
+  grants: [],
+  expiresAt: undefined,
+  credential: undefined,
+};
+
+/** Whether `identity` may do `action` at `place`. Pure: asked anew on every request. */
+export function mayAct(identity: Identity, place: Place, action: Action): boolean {
+  if (action === 'pull' && place.visibility === 'public') return true;
+  for (const grant of identity.grants) {
+    if (covers(grant, place) && grant.actions.includes(action)) return true;
+  }
+  return false;
+}
+
+/** The teams and projects whose repositories `identity` may list. */
+export function catalogScopes(identity: Identity): CatalogScope[] {
+  return identity.grants
+    .filter((grant) => grant.actions.includes('pull'))
+    .map(({ teamId, projectIds }) => ({ teamId, projectIds }));
+}
+
+function covers(grant: Grant, place: Place): boolean {
+  return (
+    grant.teamId === place.teamId &&
+    (grant.projectIds === undefined || grant.projectIds.includes(place.projectId))
+  );
+}

@@ -1,0 +1,69 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { refuse } from '../oci/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CommandWriter } from '../ports/commands.ts';
+import type { Keys, WrappedKey } from '../ports/keys.ts';
+
+/** A key of the installation, unwrapped: raw bytes. */
+export interface InstallationKey {
+  readonly id: string;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The installation's keys of one purpose, newest first: the first signs, all verify. Makes the first
+ * one where there is none.
+ */
+export async function loadKeys(deps: {
+  keys: Keys;
+  writer: CommandWriter;
+  wrappingKey: Buffer;
+  clock: Clock;
+  newId: () => string;
+  purpose: WrappedKey['purpose'];
+  generate: () => Promise<Buffer> | Buffer;
+}): Promise<InstallationKey[]> {
+  const now = deps.clock.now();
+  let rows = await deps.keys.list(deps.purpose);
+  if (rows.every((row) => row.retiredAt !== undefined)) {
+    const id = deps.newId();
+    const wrapped = wrap(deps.wrappingKey, await deps.generate(), `${deps.purpose}:${id}`);
+    await deps.writer.run('CreateKey', {
+      id,
+      purpose: deps.purpose,
+      wrapped,
+      createdAt: now,
+      retiredAt: undefined,
+    });
+    rows = await deps.keys.list(deps.purpose);
+  }
+  return rows
+    .filter((row) => row.retiredAt === undefined || row.retiredAt > now)
+    .map((row) => ({
+      id: row.id,
+      bytes: unwrap(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
+    }));
+}
+
+function wrap(wrappingKey: Buffer, plain: Buffer, context: string): string {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', wrappingKey, nonce).setAAD(Buffer.from(context));
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
+}
+
+function unwrap(wrappingKey: Buffer, wrapped: string, context: string): Buffer {
+  const bytes = Buffer.from(wrapped, 'base64url');
+  const decipher = createDecipheriv('aes-256-gcm', wrappingKey, bytes.subarray(0, 12))
+    .setAAD(Buffer.from(context))
+    .setAuthTag(bytes.subarray(12, 28));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
+  } catch {
+    throw refuse(
+      'invalid',
+      'The keys in the database were wrapped with another secret key.',
+      'Start with the GANTRY_SECRET_KEY (or the secret.key file) that this data folder was made with.',
+    );
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../ports/clock.ts';
+import type { Identity } from '../ports/identity.ts';
+import { type Identities, oidcIdentity } from './identities.ts';
+import type { OidcVerifier } from './oidc-verifier.ts';
+
+export type LoginResult = { identity: Identity } | { refused: string };
+
+const teamId = /^team_[0-9a-z-]{1,64}$/i;
+
+/**
+ * A username and password as `docker login` sends them: `oidc` (or `oidc:<team id>`) and a JWT, or a
+ * team's id and a token. Rejects with `unavailable` where an issuer's keys cannot be had.
+ */
+export function createLogin(deps: {
+  identities: Identities;
+  oidc: OidcVerifier;
+  clock: Clock;
+  used: (tokenId: string) => void;
+}): (username: string, password: string) => Promise<LoginResult> {
+  return async (username, password) => {
+    if (password === '') return { refused: 'The password is empty: give a token or a JWT.' };
+    if (username === 'oidc' || username.startsWith('oidc:')) {
+      return byJwt(deps.oidc, username.slice('oidc:'.length) || undefined, password);
+    }
+    if (!teamId.test(username)) {
+      return {
+        refused: `The username must be the team's id (team_…), or "oidc" with a JWT as the password; it was ${JSON.stringify(username.slice(0, 80))}.`,
+      };
+    }
+    const lookup = await deps.identities.byTokenSecret(username, password);
+    if ('identity' in lookup && lookup.identity.credential?.type === 'token') {
+      deps.used(lookup.identity.credential.tokenId);
+    }
+    return lookup;
+  };
+}
+
+async function byJwt(
+  oidc: OidcVerifier,
+  team: string | undefined,
+  jwt: string,
+): Promise<LoginResult> {
+  const result = await oidc.verify(jwt, { teamId: team });
+  if (!result.ok) return { refused: result.message };
+  const { issuer, subject, policies } = result;
+  const identity = oidcIdentity(
+    { type: 'oidc', policyIds: policies.map((policy) => policy.id), issuer, subject },
+    policies.map((policy) => ({
+      teamId: policy.teamId,
+      projectIds: policy.projectIds,
+      actions: policy.actions,
+    })),
+  );
+  return { identity: { ...identity, expiresAt: result.expiresAt } };
+}

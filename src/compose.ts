@@ -1,0 +1,239 @@
+/** The only file that constructs adapters and hands them to the rest. */
+import { join } from 'node:path';
+import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
+import { createS3BlobStore } from '../storage-adapters/blobs/s3/store.ts';
+import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
+import { Authenticator } from './auth/authenticator.ts';
+import { Identities } from './auth/identities.ts';
+import { loadKeys } from './auth/key-ring.ts';
+import { LastUse } from './auth/last-use.ts';
+import { createLogin } from './auth/login.ts';
+import { createOidcVerifier } from './auth/oidc-verifier.ts';
+import { createOutboundGuard } from './auth/outbound-guard.ts';
+import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
+import { TokenService } from './auth/token-service.ts';
+import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
+import type { Config } from './config/config.ts';
+import { plansWith } from './config/plans.ts';
+import { loadSecretKey } from './config/secret-key.ts';
+import { createApp } from './http/app.ts';
+import { Origins } from './http/origin.ts';
+import { listen, type RunningServer } from './http/server.ts';
+import type { Services } from './http/services.ts';
+import { createMeasurer } from './maintenance/measure.ts';
+import { Sweeper } from './maintenance/sweeper.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
+import { Metrics } from './observability/metrics.ts';
+import type { BlobStore } from './ports/blob-store.ts';
+import { systemClock } from './ports/clock.ts';
+import type { Metadata } from './ports/metadata.ts';
+import { type Bootstrap, firstStart } from './projects/first-start.ts';
+import { newId } from './projects/ids.ts';
+import { createEnsureRepository } from './registry/ensure-repository.ts';
+import { Listing } from './registry/list.ts';
+import { BlobMount } from './registry/mount-blob.ts';
+import { Pull } from './registry/pull.ts';
+import { BlobPush } from './registry/push-blob.ts';
+import { createManifestPush } from './registry/push-manifest.ts';
+
+const sweepEveryMs = 60_000;
+const lastUseEveryMs = 30_000;
+
+export interface Gantry {
+  readonly url: string;
+  readonly logger: Logger;
+  readonly bootstrap: Bootstrap | undefined;
+  /** True on the start that made the first team. */
+  readonly first: boolean;
+  /** Takes no new requests, lets those under way end, then closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Opens the stores, makes what is missing, listens. Undoes what it opened where a later step fails. */
+export async function start(config: Config): Promise<Gantry> {
+  const opened: (() => Promise<unknown> | unknown)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of opened.reverse()) await close();
+    opened.length = 0;
+  };
+  try {
+    const metadata = await openSqliteMetadata({ folder: config.data });
+    opened.push(() => metadata.close());
+    const store = await openBlobStore(config);
+    opened.push(() => store.close());
+    return await compose(config, metadata, store, opened, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  metadata: Metadata,
+  store: BlobStore,
+  opened: (() => Promise<unknown> | unknown)[],
+  closeAll: () => Promise<void>,
+): Promise<Gantry> {
+  const clock = systemClock;
+  const logger = createLogger({ level: config.logLevel });
+  const { writer } = metadata;
+  const plans = plansWith(config);
+  let url = config.publicUrl ?? '';
+
+  const keyDeps = {
+    keys: metadata.keys,
+    writer,
+    wrappingKey: await loadSecretKey(config),
+    clock,
+    newId: () => newId('key'),
+  };
+  const registryTokens = new RegistryTokens({
+    keys: await loadKeys({ ...keyDeps, purpose: 'registry-token', generate: generateSigningKey }),
+    clock,
+    ttlSeconds: Math.floor(config.tokenTtl / 1000),
+  });
+  const uploadUrls = new UploadUrls({
+    keys: await loadKeys({ ...keyDeps, purpose: 'upload-url', generate: generateUploadKey }),
+    clock,
+    lifetimeMs: config.uploadExpiry,
+  });
+
+  const identities = new Identities({ ...metadata, clock });
+  const lastUse = new LastUse({ writer, clock, everyMs: lastUseEveryMs });
+  opened.push(() => lastUse.close());
+  const outbound = createOutboundGuard({ allow: config.outboundAllow });
+  opened.push(() => outbound.close());
+  const oidc = createOidcVerifier({
+    trustPolicies: metadata.trustPolicies,
+    audience: () => config.audience ?? url,
+    clock,
+    outbound,
+    log: logger,
+  });
+  opened.push(() => oidc.close());
+  const login = createLogin({ identities, oidc, clock, used: (id) => lastUse.note(id) });
+
+  const measurer = createMeasurer({
+    blobs: metadata.blobs,
+    writer,
+    store,
+    // Past the largest size that any machine type may run, only "too large" matters.
+    cap: Math.max(...Object.values(plans).map((plan) => plan.uncompressed.gpu)),
+    log: logger,
+  });
+  opened.push(() => measurer.stop());
+  const blobPush = new BlobPush({
+    store,
+    uploads: metadata.uploads,
+    writer,
+    clock,
+    newUploadId: () => newId('upl'),
+    expiryMs: config.uploadExpiry,
+    discarded: () => sweeper.wake(),
+  });
+  opened.push(() => blobPush.close());
+  const sweeper = new Sweeper(
+    {
+      store,
+      blobs: metadata.blobs,
+      uploads: metadata.uploads,
+      writer,
+      clock,
+      cancel: (row) => blobPush.cancel(row),
+      failed: (cause) => logger.warn('sweep failed, will be tried again', { cause: String(cause) }),
+    },
+    sweepEveryMs,
+  );
+  opened.push(() => sweeper.stop());
+
+  const services: Services = {
+    authenticator: new Authenticator({
+      registryTokens,
+      identities,
+      login,
+      tokens: metadata.tokens,
+      clock,
+    }),
+    login,
+    tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
+    uploadUrls,
+    pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),
+    blobPush,
+    blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
+    putManifest: createManifestPush({
+      store,
+      blobs: metadata.blobs,
+      writer,
+      clock,
+      pushed: () => config.measure && measurer.wake(),
+    }),
+    ensureRepository: createEnsureRepository({
+      writer,
+      clock,
+      newRepositoryId: () => newId('repo'),
+    }),
+    listing: new Listing(metadata),
+    metadata,
+    plans,
+    origins: new Origins(config),
+    clock,
+    logger,
+    metrics: new Metrics(),
+    settings: {
+      bodyTimeoutMs: config.bodyTimeout,
+      manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
+    },
+  };
+
+  let draining = false;
+  const app = createApp(services, {
+    draining: () => draining,
+    metrics: { access: config.metrics, token: config.metricsToken },
+  });
+  const server = await listen(app, {
+    host: config.host,
+    port: config.port,
+    tls: config.tls,
+    headersTimeoutMs: config.headersTimeout,
+    keepAliveMs: config.keepAlive,
+  });
+  opened.push(() => server.drain(config.drainTimeout));
+  url = config.publicUrl ?? listeningUrl(config, server);
+  const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
+  sweeper.wake();
+  if (config.measure) measurer.wake();
+  return {
+    url,
+    logger,
+    bootstrap: made?.bootstrap,
+    first: made?.created ?? false,
+    async stop() {
+      draining = true;
+      await closeAll();
+    },
+  };
+}
+
+async function openBlobStore(config: Config): Promise<BlobStore> {
+  const { storage, s3 } = config;
+  if (storage.type === 'filesystem') {
+    return createFilesystemBlobStore({ folder: join(config.data, 'blobs') });
+  }
+  return createS3BlobStore({
+    bucket: storage.bucket,
+    prefix: storage.prefix,
+    ...(s3.endpoint && { endpoint: s3.endpoint }),
+    ...(s3.publicEndpoint && { publicEndpoint: s3.publicEndpoint }),
+    ...(s3.region && { region: s3.region }),
+    redirect: s3.redirect,
+    forcePathStyle: s3.pathStyle,
+    maxLayerSize: Math.max(...Object.values(plansWith(config)).map((plan) => plan.layer)),
+  });
+}
+
+function listeningUrl(config: Config, { address }: RunningServer): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  const reachable = host === '0.0.0.0' || host === '[::]' ? 'localhost' : host;
+  return `${config.tls ? 'https' : 'http'}://${reachable}:${address.port}`;
+}

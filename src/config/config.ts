@@ -1,0 +1,74 @@
+import type { PlanName } from '../ports/teams.ts';
+
+/**
+ * The settings of one process: read once, frozen, handed to what needs them. Durations are
+ * milliseconds, sizes bytes, paths absolute. The schema with every default is `schema.ts`.
+ */
+export interface Config {
+  /** The data folder. */
+  readonly data: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Scheme and authority without a trailing slash; undefined: as the client asked. */
+  readonly publicUrl: string | undefined;
+  /** The `aud` of OIDC tokens for this instance; undefined: the URL that it is reached by. */
+  readonly audience: string | undefined;
+  /** File paths of a PEM certificate chain and its key; undefined: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly outboundAllow: readonly string[];
+
+  readonly logLevel: LogLevel;
+  readonly metrics: MetricsAccess;
+  /** Asked for as a bearer token on /metrics where it is set. */
+  readonly metricsToken: string | undefined;
+
+  readonly storage: StorageChoice;
+  readonly s3: S3Settings;
+  /** 32 bytes in lower-case hex; undefined: kept in `<data>/secret.key` (`secret-key.ts`). */
+  readonly secretKey: string | undefined;
+
+  /** The plan of new teams. */
+  readonly plan: PlanName;
+  /** Compressed bytes of one layer over all plans; undefined: each plan's own. */
+  readonly layerLimit: number | undefined;
+  /** Compressed bytes of one image over all plans; undefined: each plan's own. */
+  readonly imageLimit: number | undefined;
+  /** Whether uncompressed sizes are measured after a push. */
+  readonly measure: boolean;
+  /** Bytes of manifests kept in memory. */
+  readonly cacheManifests: number;
+
+  readonly uploadExpiry: number;
+  readonly tokenTtl: number;
+  readonly headersTimeout: number;
+  /** The longest that a request body may make no progress. */
+  readonly bodyTimeout: number;
+  readonly keepAlive: number;
+  readonly drainTimeout: number;
+  /** Threads for file work, taken by the start script before the program runs. */
+  readonly fileThreads: number;
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Who may read /metrics: processes on this machine, everyone, no one. */
+export type MetricsAccess = 'loopback' | 'on' | 'off';
+
+export type StorageChoice =
+  | { readonly type: 'filesystem' }
+  /** `prefix` has no slash at either end, and may be empty. */
+  | { readonly type: 's3'; readonly bucket: string; readonly prefix: string };
+
+export interface S3Settings {
+  /** Undefined: AWS, by region. */
+  readonly endpoint: string | undefined;
+  /** Where clients reach the store; undefined: bytes are proxied unless the store is AWS itself. */
+  readonly publicEndpoint: string | undefined;
+  /** False: bytes are always proxied. */
+  readonly redirect: boolean;
+  /** Undefined: by the SDK's own chain. */
+  readonly region: string | undefined;
+  readonly pathStyle: boolean;
+}

@@ -1,0 +1,59 @@
+import { isIP } from 'node:net';
+
+/** What a text setting may be, by the name of the schema's `format`. Each is pure. */
+export const formats: Readonly<Record<string, (text: string) => boolean>> = {
+  origin: (text) => {
+    const url = httpUrl(text);
+    return url !== undefined && url.pathname === '/' && url.search === '';
+  },
+  'http-url': (text) => {
+    const url = httpUrl(text);
+    return url !== undefined && url.search === '';
+  },
+  storage: (text) => parseStorage(text) !== undefined,
+  'address-range': (text) => isAddressRange(text),
+  outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text) || isBracketed(text),
+  'key-32': (text) => parseKey(text) !== undefined,
+};
+
+const HOST_AND_PORT = /^(?=.{1,253}(?::|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
+
+function isBracketed(text: string): boolean {
+  const match = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text);
+  return match?.[1] !== undefined && isIP(match[1]) === 6;
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  );
+}
+
+function httpUrl(text: string): URL | undefined {
+  const url = URL.parse(text);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
+  return url.username === '' && url.password === '' && url.hash === '' ? url : undefined;
+}
+
+/** The choice that `filesystem` or `s3://bucket/prefix` names; undefined where it is neither. */
+export function parseStorage(
+  text: string,
+): { type: 'filesystem' } | { type: 's3'; bucket: string; prefix: string } | undefined {
+  if (text === 'filesystem') return { type: 'filesystem' };
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([A-Za-z0-9!_.*'()/-]*))?$/.exec(
+    text,
+  );
+  if (!match?.[1]) return undefined;
+  const prefix = (match[2] ?? '').replace(/^\/+|\/+$/g, '');
+  return { type: 's3', bucket: match[1], prefix };
+}
+
+/** 32 bytes given as hex, base64 or base64url, in lower-case hex; undefined where it is not 32 bytes. */
+export function parseKey(text: string): string | undefined {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase();
+  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return undefined;
+  return Buffer.from(text, 'base64').toString('hex');
+}

@@ -1,0 +1,86 @@
+import { resolve } from 'node:path';
+import type { Config } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { parseKey, parseStorage } from './formats.ts';
+import { readConfigFile } from './read-config-file.ts';
+import { readEnv } from './read-env.ts';
+import { relationProblems } from './relations.ts';
+import { parseBytes, parseDuration } from './units.ts';
+import { type GivenSettings, type Settings, validateSettings } from './validate.ts';
+
+export type { Config } from './config.ts';
+export { ConfigError } from './config-error.ts';
+
+/**
+ * The settings of this process: what the environment sets, else what the file named by GANTRY_CONFIG
+ * sets, else the defaults. Throws `ConfigError` with everything that is wrong at once.
+ */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  options: { readonly cwd: string },
+): Config {
+  const problems: string[] = [];
+  const fromEnv = readEnv(env, problems);
+  const file = env.GANTRY_CONFIG;
+  const fromFile = file ? readConfigFile(resolve(options.cwd, file), problems) : {};
+  const given: GivenSettings = { ...fromFile, ...fromEnv };
+  const settings = validateSettings(given, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const relations = relationProblems(settings, given);
+  if (relations.length > 0) throw new ConfigError(relations);
+  return deepFreeze(toConfig(settings, env, options.cwd));
+}
+
+function toConfig(
+  s: Settings,
+  env: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+): Config {
+  const tls = s.tlsCert && s.tlsKey;
+  return {
+    data: resolve(cwd, s.data),
+    host: s.host,
+    port: s.port,
+    publicUrl: s.publicUrl === undefined ? undefined : new URL(s.publicUrl).origin,
+    audience: s.audience,
+    tls: tls ? { cert: resolve(cwd, s.tlsCert!), key: resolve(cwd, s.tlsKey!) } : undefined,
+    trustedProxies: s.trustedProxies,
+    outboundAllow: s.outboundAllow,
+    logLevel: s.logLevel,
+    metrics: s.metrics,
+    metricsToken: s.metricsToken,
+    storage: parseStorage(s.storage)!,
+    s3: {
+      endpoint: trimSlash(s.s3Endpoint),
+      publicEndpoint: trimSlash(s.s3PublicEndpoint),
+      redirect: s.s3Redirect,
+      region: s.s3Region ?? (env.AWS_REGION || (s.s3Endpoint ? 'us-east-1' : undefined)),
+      pathStyle: s.s3PathStyle ?? s.s3Endpoint !== undefined,
+    },
+    secretKey: s.secretKey === undefined ? undefined : parseKey(s.secretKey),
+    plan: s.plan,
+    layerLimit: s.layerLimit === undefined ? undefined : parseBytes(s.layerLimit),
+    imageLimit: s.imageLimit === undefined ? undefined : parseBytes(s.imageLimit),
+    measure: s.measure,
+    cacheManifests: parseBytes(s.cacheManifests)!,
+    uploadExpiry: parseDuration(s.uploadExpiry)!,
+    tokenTtl: parseDuration(s.tokenTtl)!,
+    headersTimeout: parseDuration(s.headersTimeout)!,
+    bodyTimeout: parseDuration(s.bodyTimeout)!,
+    keepAlive: parseDuration(s.keepAlive)!,
+    drainTimeout: parseDuration(s.drainTimeout)!,
+    fileThreads: s.fileThreads,
+  };
+}
+
+function trimSlash(url: string | undefined): string | undefined {
+  return url?.replace(/\/+$/, '');
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

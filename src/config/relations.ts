@@ -1,0 +1,32 @@
+import { envName, settingNames } from './schema.ts';
+import type { GivenSettings, Settings } from './validate.ts';
+
+/** What is wrong between settings that are each right alone: one sentence a problem. */
+export function relationProblems(settings: Settings, given: GivenSettings): string[] {
+  return [...tls(settings), ...unusedS3(settings, given), ...redirectHost(settings)];
+}
+
+function* tls({ tlsCert, tlsKey }: Settings): Generator<string> {
+  if ((tlsCert === undefined) === (tlsKey === undefined)) return;
+  const [has, lacks] = tlsCert ? ['tlsCert', 'tlsKey'] : ['tlsKey', 'tlsCert'];
+  yield `${envName(has)} is set without ${envName(lacks)}: set both for HTTPS, or neither.`;
+}
+
+/** An S3 setting without S3 is most likely a forgotten line, and blobs would land on the disk. */
+function* unusedS3({ storage }: Settings, given: GivenSettings): Generator<string> {
+  const used = settingNames.filter((name) => name.startsWith('s3') && given[name] !== undefined);
+  if (storage !== 'filesystem' || used.length === 0) return;
+  yield `${used.map(envName).join(', ')} set, but GANTRY_STORAGE is filesystem: set GANTRY_STORAGE=s3://bucket/prefix, or unset them.`;
+}
+
+/**
+ * Go's HTTP client, in docker and others, sends Authorization along on a redirect to the same host name,
+ * whatever the port, and to names below it.
+ */
+function* redirectHost({ publicUrl, s3PublicEndpoint, s3Redirect }: Settings): Generator<string> {
+  if (!publicUrl || !s3PublicEndpoint || !s3Redirect) return;
+  const registry = new URL(publicUrl).hostname;
+  const store = new URL(s3PublicEndpoint).hostname;
+  if (store !== registry && !store.endsWith(`.${registry}`)) return;
+  yield `GANTRY_S3_PUBLIC_ENDPOINT is on ${store} and GANTRY_PUBLIC_URL on ${registry}: clients would send their credentials along with the redirect. Use an unrelated host name for the store, or set GANTRY_S3_REDIRECT=off.`;
+}

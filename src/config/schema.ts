@@ -1,0 +1,283 @@
+import {
+  bytes,
+  DAY,
+  duration,
+  flag,
+  HOUR,
+  list,
+  MINUTE,
+  SECOND,
+  type SettingSchema,
+  text,
+} from './setting-schema.ts';
+
+export type { SettingSchema } from './setting-schema.ts';
+
+/**
+ * The one schema of all settings. `publicUrl` of the file is `GANTRY_PUBLIC_URL` in the environment.
+ * `docs/settings.md` is made from this.
+ */
+const properties = {
+  data: {
+    ...text,
+    minLength: 1,
+    default: './data',
+    description: 'The folder that keeps the database, the blobs and the keys.',
+    allowed: 'a path; a relative one is taken from the working directory',
+    example: '/var/lib/gantry',
+  },
+  host: {
+    ...text,
+    minLength: 1,
+    default: '127.0.0.1',
+    description: 'The address to listen on. 0.0.0.0 is every IPv4 address of the machine.',
+    allowed: 'an IP address or a name of this machine',
+    example: '0.0.0.0',
+  },
+  port: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65535,
+    default: 5050,
+    description: 'The port to listen on. 0: any free one, printed at start.',
+    allowed: 'a whole number from 0 to 65535',
+    example: '5050',
+  },
+  publicUrl: {
+    ...text,
+    format: 'origin',
+    absent: 'as the client asked for it',
+    description:
+      'The URL that clients use, where a proxy stands in front. Location headers and the login realm are made from it.',
+    allowed: 'http:// or https://, a host and perhaps a port, without a path',
+    example: 'https://registry.example.com',
+  },
+  audience: {
+    ...text,
+    minLength: 1,
+    absent: 'the public URL, or the URL that the server listens on',
+    description:
+      'The audience (`aud`) that OIDC tokens must carry for this instance, unless a trust policy has its own.',
+    allowed: 'any text; usually the URL of this instance',
+    example: 'https://registry.example.com',
+  },
+  tlsCert: {
+    ...text,
+    minLength: 1,
+    absent: 'plain HTTP',
+    description:
+      'PEM file with the certificate and its chain. Needs GANTRY_TLS_KEY. HTTP/1.1; for HTTP/2 put a proxy in front.',
+    allowed: 'the path of a PEM file',
+    example: '/etc/gantry/tls.crt',
+  },
+  tlsKey: {
+    ...text,
+    minLength: 1,
+    absent: 'plain HTTP',
+    description: 'PEM file with the private key of GANTRY_TLS_CERT.',
+    allowed: 'the path of a PEM file',
+    example: '/etc/gantry/tls.key',
+  },
+  trustedProxies: {
+    ...list,
+    items: { type: 'string', format: 'address-range' },
+    default: [],
+    description:
+      'Proxies whose X-Forwarded-For, -Proto and -Host are believed. From any other address these headers are ignored.',
+    allowed: 'IP addresses and CIDR ranges, separated by commas',
+    example: '127.0.0.1,10.0.0.0/8',
+  },
+  outboundAllow: {
+    ...list,
+    items: { type: 'string', format: 'outbound' },
+    default: [],
+    description:
+      'Hosts and ranges inside your network that Gantry may call (OIDC issuers). Loopback, private and link-local addresses are refused unless they are named here.',
+    allowed:
+      'host names, IP addresses and CIDR ranges, names and bracketed IPv6 with a port if wanted, separated by commas',
+    example: 'idp.internal:8443,10.20.0.0/16',
+  },
+  logLevel: {
+    ...text,
+    enum: ['error', 'warn', 'info', 'debug'],
+    default: 'info',
+    description:
+      'The least important lines that are logged. Logs are JSON lines on standard error.',
+    allowed: 'error, warn, info or debug',
+    example: 'warn',
+  },
+  metrics: {
+    ...text,
+    enum: ['loopback', 'on', 'off'],
+    default: 'loopback',
+    description:
+      'Who may read /metrics: processes on this machine, everyone (with GANTRY_METRICS_TOKEN where that is set), or no one.',
+    allowed: 'loopback, on or off',
+    example: 'on',
+  },
+  metricsToken: {
+    ...text,
+    secret: true,
+    minLength: 16,
+    absent: 'no token is asked for',
+    description: 'A bearer token that /metrics asks for.',
+    allowed: 'a text of 16 characters or more',
+    example: '$(openssl rand -hex 32)',
+  },
+  storage: {
+    ...text,
+    format: 'storage',
+    default: 'filesystem',
+    description:
+      'Where blobs are kept: under the data folder, or in a bucket of any store that speaks S3.',
+    allowed: 'filesystem or s3://bucket/prefix',
+    example: 's3://images/gantry',
+  },
+  s3Endpoint: {
+    ...text,
+    format: 'http-url',
+    absent: 'AWS, by region',
+    description:
+      "The URL of the S3 store. Credentials come by the AWS SDK's own chain (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profiles, roles).",
+    allowed: 'an http:// or https:// URL',
+    example: 'http://127.0.0.1:7070',
+  },
+  s3PublicEndpoint: {
+    ...text,
+    format: 'http-url',
+    absent: 'blobs are sent through Gantry',
+    description:
+      "The URL by which clients reach the S3 store, so that pulls are redirected there. Its host name must not be the registry's or below it: clients would send their credentials along.",
+    allowed: "an http:// or https:// URL on a host name unrelated to the registry's",
+    example: 'https://s3.example.net',
+  },
+  s3Redirect: {
+    ...flag,
+    default: true,
+    description:
+      'Whether pulls are redirected to the S3 store where clients can reach it. off: all bytes are sent through Gantry.',
+    example: 'off',
+  },
+  s3Region: {
+    ...text,
+    minLength: 1,
+    absent: "AWS_REGION, else us-east-1 with an endpoint, else by the SDK's chain",
+    description: 'The region of the bucket.',
+    allowed: 'the name of a region',
+    example: 'eu-central-1',
+  },
+  s3PathStyle: {
+    ...flag,
+    absent: 'on where GANTRY_S3_ENDPOINT is set, else off',
+    description:
+      'Whether the bucket is named in the path (http://host/bucket) rather than in the host name.',
+    example: 'on',
+  },
+  secretKey: {
+    ...text,
+    secret: true,
+    format: 'key-32',
+    absent: 'made at first start and kept in secret.key (mode 0600) in the data folder',
+    description:
+      'The key that wraps the signing keys in the database. Replicas share it; without it they cannot be read.',
+    allowed: '32 bytes as hex (64 digits) or base64 (44 characters)',
+    example: '$(openssl rand -hex 32)',
+  },
+  plan: {
+    ...text,
+    enum: ['self-hosted', 'hobby', 'pro', 'enterprise'],
+    default: 'self-hosted',
+    description: 'The plan of new teams, which sets their limits.',
+    allowed: 'self-hosted, hobby, pro or enterprise',
+    example: 'pro',
+  },
+  layerLimit: {
+    ...bytes(1, Number.MAX_SAFE_INTEGER, 'at least 1 byte'),
+    absent: "each plan's own",
+    description: 'The most compressed bytes of one layer, over all plans.',
+    example: '20GB',
+  },
+  imageLimit: {
+    ...bytes(1, Number.MAX_SAFE_INTEGER, 'at least 1 byte'),
+    absent: "each plan's own",
+    description: 'The most compressed bytes of one image (its layers and config), over all plans.',
+    example: '100GB',
+  },
+  measure: {
+    ...flag,
+    default: true,
+    description:
+      'Whether the uncompressed size of each layer is measured after the push, in a worker thread.',
+    example: 'off',
+  },
+  cacheManifests: {
+    ...bytes(0, 64 * 2 ** 30, 'at most 64GiB; 0 keeps none'),
+    default: '64MB',
+    description: 'How many bytes of manifests are kept in memory.',
+    example: '256MB',
+  },
+  uploadExpiry: {
+    ...duration(SECOND, 30 * DAY, 'from 1s to 30d'),
+    default: '24h',
+    description: 'How long an upload that makes no progress can be resumed.',
+    example: '6h',
+  },
+  tokenTtl: {
+    ...duration(MINUTE, DAY, 'from 60s to 24h'),
+    default: '5m',
+    description:
+      'How long a registry token is good for. Clients fetch a new one by themselves. The specification allows no less than 60 seconds.',
+    example: '10m',
+  },
+  headersTimeout: {
+    ...duration(100, HOUR, 'from 100ms to 1h'),
+    default: '30s',
+    description: 'How long a client may take to send the headers of a request.',
+    example: '15s',
+  },
+  bodyTimeout: {
+    ...duration(100, DAY, 'from 100ms to 24h'),
+    default: '60s',
+    description:
+      'How long a request body may make no progress. There is no limit on a whole upload.',
+    example: '2m',
+  },
+  keepAlive: {
+    ...duration(SECOND, DAY, 'from 1s to 24h'),
+    default: '125s',
+    description:
+      'How long an idle connection stays open: longer than any proxy in front keeps its own (nginx 60 s, Caddy 120 s).',
+    example: '10m',
+  },
+  drainTimeout: {
+    ...duration(0, DAY, 'from 0s to 24h'),
+    default: '30s',
+    description: 'How long requests in flight may still run after SIGTERM.',
+    example: '2m',
+  },
+  fileThreads: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1024,
+    default: 8,
+    description:
+      'Threads for file work. Taken by the start script, which sets UV_THREADPOOL_SIZE from it.',
+    allowed: 'a whole number from 1 to 1024',
+    example: '16',
+  },
+} as const satisfies Record<string, SettingSchema>;
+
+export type SettingName = keyof typeof properties;
+
+/** Each setting by its name in the file, in the order of the reference page. */
+export const settings: Readonly<Record<SettingName, SettingSchema>> = properties;
+
+export const settingNames = Object.keys(properties) as readonly SettingName[];
+
+/** For ajv. Unknown names are found before it, so that the refusal can name the closest one. */
+export const settingsSchema = { type: 'object', properties } as const;
+
+/** `s3PublicEndpoint` -> `GANTRY_S3_PUBLIC_ENDPOINT`. */
+export function envName(setting: string): string {
+  return `GANTRY_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}

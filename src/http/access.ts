@@ -1,0 +1,58 @@
+import type { Session } from '../auth/authenticator.ts';
+import { mayAct, type Place } from '../auth/authorizer.ts';
+import { type RegistryError, refuse } from '../oci/errors.ts';
+import type { Action } from '../ports/trust-policies.ts';
+
+/**
+ * Throws unless the session may do `action` at `place` (undefined: there is no such place). What a
+ * stranger is told is the same whether the place exists or not: anonymous callers are asked to log in,
+ * others hear that the name is unknown. Only who may pull is told that pushing is denied, and why.
+ */
+export function requireAccess(
+  session: Session,
+  name: string,
+  place: Place | undefined,
+  action: Action,
+): void {
+  const { identity, access } = session;
+  const may = place !== undefined && mayAct(identity, place, action);
+  if (may && !session.expired && isGranted(session, name, action)) return;
+  if (session.expired || identity.kind === 'anonymous') throw unauthorized();
+  if (may && access !== undefined) throw unauthorized();
+  if (place !== undefined && mayAct(identity, place, 'pull')) throw denied(session, name, action);
+  throw unknownName();
+}
+
+/** Whether the request's token was issued for this; credentials that came with the request allow all. */
+export function isGranted(session: Session, name: string, action: Action): boolean {
+  if (session.access === undefined) return true;
+  return session.access.some(
+    (access) =>
+      access.type === 'repository' && access.name === name && access.actions.includes(action),
+  );
+}
+
+export function unauthorized(
+  message = 'Authentication is required.',
+  hint = 'Log in first: docker login, with the team id (team_…) as the username and a token as the password.',
+): RegistryError {
+  return refuse('unauthorized', message, hint);
+}
+
+export function unknownName(): RegistryError {
+  return refuse(
+    'name-unknown',
+    'The repository is not known to this registry, or you have no access to it.',
+    'Check the name (team/project/repository) and which account you are logged in with.',
+  );
+}
+
+function denied(session: Session, name: string, action: Action): RegistryError {
+  return refuse(
+    'denied',
+    `${session.identity.actor} may pull from ${name}, but may not ${action}${action === 'delete' ? ' from' : ' to'} it.`,
+    action === 'delete'
+      ? 'Deleting needs a token of scope admin, or a trust policy with the action delete.'
+      : 'Pushing needs a token of scope write, a role above viewer, or a trust policy with the action push.',
+  );
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import type { MetricsAccess } from '../config/config.ts';
+import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
+import { createRegistryHandler } from './registry-handler.ts';
+import type { Services } from './services.ts';
+import { createTokenEndpoint } from './token-endpoint.ts';
+
+const process = randomBytes(6).toString('hex');
+let requests = 0;
+
+/** The Express app: the registry first, so that pulls pass no middleware that they do not need. */
+export function createApp(
+  services: Services,
+  options: {
+    draining: () => boolean;
+    metrics: { access: MetricsAccess; token: string | undefined };
+  },
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  const registry = createRegistryHandler(services);
+  app.use((req: Request, res: Response, next: NextFunction) => {
+    res.setHeader('X-Request-Id', `${process}-${(++requests).toString(36)}`);
+    const { url } = req;
+    if (url.startsWith('/v2/') || url === '/v2' || url.startsWith('/v2?')) void registry(req, res);
+    else next();
+  });
+  const token = createTokenEndpoint(services);
+  app.get('/token', token);
+  app.post(
+    '/token',
+    express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 }),
+    token,
+  );
+  app.get('/healthz', healthz);
+  app.get('/readyz', createReadyz(services, options.draining));
+  app.get('/metrics', createMetricsEndpoint(services, options.metrics));
+  app.use((_req: Request, res: Response) => {
+    res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
+  });
+  app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
+    if (res.headersSent) return next(error);
+    const status = (error as { status?: number }).status ?? 500;
+    if (status >= 500) {
+      services.logger.error('request failed', { cause: String((error as Error)?.stack ?? error) });
+    }
+    res.status(status).json(
+      status >= 500
+        ? { code: 'INTERNAL', message: 'The registry failed.', hint: 'The operator finds why in its log.' }
+        : { code: 'INVALID', message: 'The request is malformed or too large.', hint: '' },
+    );
+  });
+  return app as unknown as (req: IncomingMessage, res: ServerResponse) => void;
+}

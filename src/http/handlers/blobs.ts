@@ -1,0 +1,103 @@
+import { pipeline } from 'node:stream/promises';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { type RegistryError, refuse } from '../../oci/errors.ts';
+import { parseRange } from '../../oci/range.ts';
+import { requireAccess } from '../access.ts';
+import { answer, type Handler } from '../context.ts';
+import { absentPlace, unknownRepository } from './manifests.ts';
+
+/** distribution-spec, "Pulling blobs" and "Checking if content exists". */
+export const getBlob: Handler = async ({ req, res, request, session, path, services }) => {
+  const digest = requireDigest(request.reference);
+  const resolved = await services.pull.resolveBlob(path, digest);
+  const repository = resolved?.repository;
+  requireAccess(
+    session,
+    request.name,
+    repository ?? (await absentPlace(services, path)),
+    'pull',
+  );
+  const blob = resolved?.blob;
+  if (!repository || !blob) throw repository ? unknownBlob(digest) : unknownRepository();
+  const etag = `"${digest}"`;
+  const headers = {
+    'Content-Type': 'application/octet-stream',
+    'Docker-Content-Digest': digest,
+    ETag: etag,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': 'private, max-age=31536000, immutable',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  if (req.headers['if-none-match'] === etag) {
+    res.writeHead(304, headers).end();
+    return;
+  }
+  if (req.method === 'HEAD') {
+    res.writeHead(200, { ...headers, 'Content-Length': blob.size }).end();
+    return;
+  }
+  const link = await services.pull.linkBlob(blob);
+  if (link) {
+    services.metrics.bytesOut.inc({ how: 'redirect' }, blob.size);
+    answer(res, 307, {
+      Location: link.href,
+      'Docker-Content-Digest': digest,
+      'Cache-Control': 'no-store',
+    });
+    return;
+  }
+  const asked = req.headers.range;
+  const ifRange = req.headers['if-range'];
+  const range =
+    asked === undefined || (ifRange !== undefined && ifRange !== etag)
+      ? 'ignore'
+      : parseRange(asked, blob.size);
+  if (range === 'unsatisfiable') {
+    res.setHeader('Content-Range', `bytes */${blob.size}`);
+    throw refuse('range-not-satisfiable', `The blob has ${blob.size} bytes: the range is outside.`);
+  }
+  const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
+  const length = range === 'ignore' ? blob.size : range.end - range.start + 1;
+  services.metrics.bytesOut.inc({ how: 'proxy' }, length);
+  res.writeHead(range === 'ignore' ? 200 : 206, {
+    ...headers,
+    'Content-Length': length,
+    ...(range !== 'ignore' && {
+      'Content-Range': `bytes ${range.start}-${range.end}/${blob.size}`,
+    }),
+  });
+  // A client that goes away, or a store that fails in the middle, ends both: the length tells the client.
+  await pipeline(stream, res).catch((error: unknown) => {
+    services.logger.debug('blob transfer ended early', { digest, cause: String(error) });
+    res.destroy();
+  });
+};
+
+/** distribution-spec, "Deleting Blobs": the repository's link goes; the bytes go when nothing links them. */
+export const deleteBlob: Handler = async ({ res, request, session, path, services }) => {
+  const digest = requireDigest(request.reference);
+  const repository = await services.metadata.repositories.find(path);
+  requireAccess(
+    session,
+    request.name,
+    repository ?? (await absentPlace(services, path)),
+    'delete',
+  );
+  if (!repository) throw unknownRepository();
+  await services.metadata.writer.run('UnlinkBlob', { repositoryId: repository.id, digest });
+  answer(res, 202, {});
+};
+
+export function requireDigest(text: string | null): Digest {
+  const digest = parseDigest(text ?? '');
+  if (digest) return digest;
+  throw refuse(
+    'digest-invalid',
+    'The digest is missing, malformed, or of an algorithm that is not supported.',
+    'Use sha256:<64 hex digits> or sha512:<128 hex digits>.',
+  );
+}
+
+function unknownBlob(digest: Digest): RegistryError {
+  return refuse('blob-unknown', 'The repository holds no such blob.', undefined, { digest });
+}

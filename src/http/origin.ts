@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { refuse } from '../oci/errors.ts';
+
+/** Where a request came from and by which URL, as far as the connection and trusted proxies tell. */
+export interface Origin {
+  /** `http://host[:port]`, as the client used it, or the public URL. */
+  readonly url: string;
+  /** Host and port of `url`. */
+  readonly host: string;
+}
+
+const hostPattern = /^(?:[a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
+
+export class Origins {
+  readonly #proxies = new BlockList();
+  readonly #publicUrl: string | undefined;
+
+  /** `trustedProxies`: addresses and CIDR ranges whose X-Forwarded headers are believed. */
+  constructor(options: { trustedProxies: readonly string[]; publicUrl: string | undefined }) {
+    this.#publicUrl = options.publicUrl;
+    for (const range of options.trustedProxies) {
+      const [address, bits] = range.split('/') as [string, string | undefined];
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+      this.#proxies.addSubnet(address, bits ? Number(bits) : family === 'ipv6' ? 128 : 32, family);
+    }
+  }
+
+  get publicUrl(): string | undefined {
+    return this.#publicUrl;
+  }
+
+  /** Rejects a Host that is missing or no host: it would be echoed into headers. */
+  of(req: IncomingMessage): Origin {
+    if (this.#publicUrl) return { url: this.#publicUrl, host: new URL(this.#publicUrl).host };
+    const trusted = this.#isProxy(req.socket.remoteAddress);
+    const host =
+      (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
+    if (!hostPattern.test(host)) {
+      throw refuse('invalid', 'The Host header is missing or is no host name.');
+    }
+    const forwarded = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
+    const encrypted = (req.socket as TLSSocket).encrypted === true;
+    const scheme = forwarded === 'https' || forwarded === 'http' ? forwarded : encrypted ? 'https' : 'http';
+    return { url: `${scheme}://${host}`, host };
+  }
+
+  /** The client's address: the last one that no trusted proxy added. */
+  clientAddress(req: IncomingMessage): string {
+    const direct = req.socket.remoteAddress ?? '';
+    if (!this.#isProxy(direct)) return direct;
+    const hops = String(req.headers['x-forwarded-for'] ?? '')
+      .split(',')
+      .map((hop) => hop.trim());
+    for (const hop of hops.reverse()) {
+      if (isIP(hop) === 0) break;
+      if (!this.#isProxy(hop)) return hop;
+    }
+    return direct;
+  }
+
+  #isProxy(address: string | undefined): boolean {
+    if (!address) return false;
+    const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
+    const family = isIP(plain);
+    return family !== 0 && this.#proxies.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(header) ? header[0] : header;
+  return text?.split(',')[0]?.trim();
+}

@@ -1,0 +1,145 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
+import { parseRepositoryPath } from '../oci/reference.ts';
+import { checkRepositoryName } from '../policy/naming.ts';
+import { unauthorized } from './access.ts';
+import { answerJson, type Context, type Handler } from './context.ts';
+import { challenge, sendError } from './send-error.ts';
+import { toErrorInfo } from './errors.ts';
+import { deleteBlob, getBlob } from './handlers/blobs.ts';
+import { listCatalog, listReferrers, listTags } from './handlers/lists.ts';
+import { deleteManifest, getManifest, putManifest } from './handlers/manifests.ts';
+import {
+  deleteUpload,
+  getUpload,
+  patchUpload,
+  postUpload,
+  putUpload,
+} from './handlers/uploads.ts';
+import { parseRegistryUrl, type RegistryRequest, type RouteName } from './parse-request.ts';
+import type { Services } from './services.ts';
+
+type Methods = Readonly<Record<string, Handler>>;
+
+/** Every route with a name, by method (distribution-spec, "Endpoints"). */
+export const routes: Readonly<Record<Exclude<RouteName, 'base' | 'catalog'>, Methods>> = {
+  manifest: { GET: getManifest, HEAD: getManifest, PUT: putManifest, DELETE: deleteManifest },
+  blob: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob },
+  uploads: { POST: postUpload },
+  upload: { PATCH: patchUpload, PUT: putUpload, GET: getUpload, DELETE: deleteUpload },
+  tags: { GET: listTags },
+  referrers: { GET: listReferrers },
+};
+
+/** What a token must allow for a request to this route, as the challenge names it. */
+function challengeScope({ method }: IncomingMessage, request: RegistryRequest | undefined) {
+  if (!request || request.route === 'base') return undefined;
+  if (request.route === 'catalog') return 'registry:catalog:*';
+  const actions =
+    method === 'GET' || method === 'HEAD'
+      ? request.route === 'upload'
+        ? 'pull,push'
+        : 'pull'
+      : method === 'DELETE' && request.route !== 'upload'
+        ? 'delete'
+        : 'pull,push';
+  const scope = `repository:${request.name}:${actions}`;
+  const from = request.route === 'uploads' ? request.query.get('from') : null;
+  return from ? `${scope} repository:${from}:pull` : scope;
+}
+
+/** Answers everything under `/v2/`: parsed by one pure function, dispatched by table. */
+export function createRegistryHandler(services: Services) {
+  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const started = performance.now();
+    const request = parseRegistryUrl(req.url ?? '');
+    let failure: ErrorInfo | undefined;
+    let actor = '';
+    try {
+      const authentication = await services.authenticator.authenticate(req.headers.authorization);
+      if ('failure' in authentication) throw unauthorized(authentication.failure, '');
+      actor = authentication.identity.actor;
+      await dispatch({ req, res, request, session: authentication, services });
+    } catch (error) {
+      failure = toErrorInfo(error);
+      if (failure.kind === 'internal') {
+        services.logger.error('request failed', { method: req.method, cause: describe(error) });
+      }
+      const scope = challengeScope(req, request);
+      if (failure.kind === 'unauthorized') {
+        challenge(req, res, services, scope, req.headers.authorization !== undefined);
+      }
+      sendError(req, res, failure);
+    }
+    const took = performance.now() - started;
+    services.metrics.observe(request?.route ?? 'none', req.method ?? '', res.statusCode, took);
+    logAccess(services, req, res, { request, failure, actor, took });
+  };
+}
+
+async function dispatch(
+  context: Omit<Context, 'request' | 'path'> & { request: RegistryRequest | undefined },
+): Promise<void> {
+  const { req, res, request, session } = context;
+  if (!request) throw refuse('not-found', 'There is no such route under /v2/.');
+  const method = req.method ?? '';
+  if (request.route === 'base') {
+    if (session.identity.kind === 'anonymous' || session.expired) throw unauthorized();
+    res.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
+    answerJson(res, 200, {});
+    return;
+  }
+  if (request.route === 'catalog') {
+    if (method !== 'GET') throw wrongMethod(res, ['GET']);
+    await listCatalog({ ...context, request, path: undefined });
+    return;
+  }
+  const methods = routes[request.route];
+  const handler = Object.hasOwn(methods, method) ? methods[method] : undefined;
+  if (!handler) throw wrongMethod(res, Object.keys(methods));
+  const path = parseRepositoryPath(request.name);
+  if (!path) {
+    const decision = checkRepositoryName(request.name);
+    if (!decision.allow) throw new RegistryError(decision.error);
+    throw refuse('name-invalid', 'The repository name is not valid.');
+  }
+  await handler({ ...context, request, path });
+}
+
+function wrongMethod(res: ServerResponse, allowed: string[]): RegistryError {
+  res.setHeader('Allow', allowed.join(', '));
+  return refuse('method-not-allowed', 'This route does not take that method.');
+}
+
+/** Reads that went well are counted, not logged: at full rate the log would cost more than the answers. */
+function logAccess(
+  { logger, origins }: Services,
+  req: IncomingMessage,
+  res: ServerResponse,
+  what: {
+    request: RegistryRequest | undefined;
+    failure: ErrorInfo | undefined;
+    actor: string;
+    took: number;
+  },
+): void {
+  const { request, failure, took } = what;
+  const read = req.method === 'GET' || req.method === 'HEAD';
+  const quiet = failure ? failure.kind === 'unauthorized' && !what.actor : read;
+  logger[failure && res.statusCode >= 500 ? 'error' : quiet ? 'debug' : 'info']('request', {
+    requestId: res.getHeader('x-request-id'),
+    method: req.method,
+    route: request?.route,
+    repository: request?.name || undefined,
+    status: res.statusCode,
+    error: failure?.kind,
+    reason: failure?.message,
+    actor: what.actor || undefined,
+    client: origins.clientAddress(req),
+    ms: Math.round(took * 10) / 10,
+  });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

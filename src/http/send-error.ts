@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorInfo } from '../oci/errors.ts';
+import { awaitingContinue } from './body.ts';
+import { toErrorResponse } from './errors.ts';
+import type { Services } from './services.ts';
+
+/** How long a client may go on sending a body that was refused, so that it can read the answer. */
+const lingerMs = 2_000;
+
+/**
+ * Answers with the spec's error JSON. Where the answer has begun, all that is left is to cut the
+ * connection; where the body was not read to its end, the connection closes after the answer.
+ */
+export function sendError(req: IncomingMessage, res: ServerResponse, info: ErrorInfo): void {
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const { status, body } = toErrorResponse(info);
+  res.setHeader('Content-Type', 'application/json');
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  if (status === 503) res.setHeader('Retry-After', '5');
+  if (status === 429) res.setHeader('Retry-After', '10');
+  const unread = !req.complete;
+  if (unread) res.setHeader('Connection', 'close');
+  res.writeHead(status);
+  res.end(req.method === 'HEAD' ? undefined : body);
+  if (unread) linger(req, awaitingContinue.delete(req) || status === 408);
+}
+
+/** Reads on for a moment: a reset at once would take the answer away from a client that is still sending. */
+function linger(req: IncomingMessage, nothingComes: boolean): void {
+  const { socket } = req;
+  req.on('error', () => {});
+  if (nothingComes) {
+    socket.end();
+    setTimeout(() => socket.destroy(), 100).unref();
+    return;
+  }
+  req.resume();
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Says where to get a token, at the host and scheme that the client itself used: some refuse any other. */
+export function challenge(
+  req: IncomingMessage,
+  res: ServerResponse,
+  services: Pick<Services, 'origins'>,
+  scope: string | undefined,
+  sentCredentials: boolean,
+): void {
+  let origin: { url: string; host: string };
+  try {
+    origin = services.origins.of(req);
+  } catch {
+    return;
+  }
+  const parts = [`realm="${origin.url}/token"`, `service="${origin.host}"`];
+  // A name that is not plain is no repository's, and must not break out of the quotes.
+  if (scope !== undefined && /^[a-z0-9._/:,* -]+$/.test(scope)) parts.push(`scope="${scope}"`);
+  if (sentCredentials) {
+    parts.push(`error="${scope === undefined ? 'invalid_token' : 'insufficient_scope'}"`);
+  }
+  res.setHeader('WWW-Authenticate', `Bearer ${parts.join(',')}`);
+  res.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
+}

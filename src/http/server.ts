@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { awaitingContinue } from './body.ts';
+
+export interface ServerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveMs: number;
+}
+
+export interface RunningServer {
+  /** Where it listens. */
+  readonly address: AddressInfo;
+  /** Stops listening, waits for requests under way up to `timeoutMs`, then cuts what is left. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** JWTs travel in Basic headers, and a manifest PUT may carry many tags. */
+const maxHeaderSize = 64 * 1024;
+
+export async function listen(
+  listener: RequestListener,
+  settings: ServerSettings,
+): Promise<RunningServer> {
+  const options = {
+    maxHeaderSize,
+    headersTimeout: settings.headersTimeoutMs,
+    // Layers take as long as they take: bodies are held to progress, not to a total (body.ts).
+    requestTimeout: 0,
+    keepAliveTimeout: settings.keepAliveMs,
+    connectionsCheckingInterval: Math.min(5_000, Math.ceil(settings.headersTimeoutMs / 4)),
+    highWaterMark: 256 * 1024,
+    noDelay: true,
+  };
+  const server = settings.tls
+    ? createHttpsServer(
+        {
+          ...options,
+          cert: readFileSync(settings.tls.cert),
+          key: readFileSync(settings.tls.key),
+          minVersion: 'TLSv1.2',
+        },
+        listener,
+      )
+    : createHttpServer(options, listener);
+  server.on('checkContinue', (req, res) => {
+    awaitingContinue.add(req);
+    listener(req, res);
+  });
+  server.on('clientError', refuseMalformed);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return { address: server.address() as AddressInfo, drain: (ms) => drain(server, ms) };
+}
+
+const statusOf: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** What never became a request still gets the error JSON, and its connection closes. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = statusOf[error.code ?? ''] ?? '400 Bad Request';
+  const body = JSON.stringify({
+    errors: [{ code: 'UNSUPPORTED', message: `The request was refused: ${status}.`, detail: {} }],
+  });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+async function drain(server: Server, timeoutMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,41 @@
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { TokenService } from '../auth/token-service.ts';
+import type { UploadUrls } from '../auth/upload-urls.ts';
+import type { LoginResult } from '../auth/login.ts';
+import type { Plans } from '../config/plans.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metadata } from '../ports/metadata.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { BlobMount } from '../registry/mount-blob.ts';
+import type { BlobPush } from '../registry/push-blob.ts';
+import type { createManifestPush } from '../registry/push-manifest.ts';
+import type { Listing } from '../registry/list.ts';
+import type { Pull } from '../registry/pull.ts';
+import type { EnsuredRepositories } from '../registry/ensure-repository.ts';
+import type { Origins } from './origin.ts';
+
+/** What handlers call. Made in compose.ts. */
+export interface Services {
+  readonly authenticator: Authenticator;
+  readonly login: (username: string, password: string) => Promise<LoginResult>;
+  readonly tokenService: TokenService;
+  readonly uploadUrls: UploadUrls;
+  readonly pull: Pull;
+  readonly blobPush: BlobPush;
+  readonly blobMount: BlobMount;
+  readonly putManifest: ReturnType<typeof createManifestPush>;
+  readonly ensureRepository: EnsuredRepositories;
+  readonly listing: Listing;
+  readonly metadata: Metadata;
+  readonly plans: Plans;
+  readonly origins: Origins;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly settings: {
+    /** The longest that a body may make no progress, in milliseconds. */
+    readonly bodyTimeoutMs: number;
+    readonly manifestLimit: number;
+  };
+}

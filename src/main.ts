@@ -1,0 +1,39 @@
+/** Starts the server, prints how to use it, and drains on a signal. */
+import { start } from './compose.ts';
+import { ConfigError, loadConfig } from './config/load.ts';
+import { RegistryError } from './oci/errors.ts';
+import { explainStart, greeting } from './observability/greeting.ts';
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env, { cwd: process.cwd() });
+  const gantry = await start(config);
+  process.stdout.write(greeting(gantry, config));
+
+  let stopping = false;
+  const stop = (signal: string): void => {
+    // A second signal means that waiting is no longer wanted.
+    if (stopping) process.exit(1);
+    stopping = true;
+    gantry.logger.info('draining', { signal });
+    gantry.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        gantry.logger.error('stop failed', { cause: String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof ConfigError || error instanceof RegistryError;
+  process.stderr.write(`${known ? plain(error) : explainStart(error)}\n`);
+  process.exit(1);
+});
+
+function plain(error: ConfigError | RegistryError): string {
+  const hint = error instanceof RegistryError ? error.info.hint : undefined;
+  return hint ? `${error.message}\n${hint}` : error.message;
+}

@@ -1,0 +1,52 @@
+interface Started {
+  readonly url: string;
+  readonly first: boolean;
+  readonly bootstrap:
+    | {
+        readonly registry: string;
+        readonly teamId: string;
+        readonly teamSlug: string;
+        readonly projectSlug: string;
+      }
+    | undefined;
+}
+
+/** What a start prints: the commands of a first push, ready to paste. The token itself stays in its file. */
+export function greeting(started: Started, config: { readonly data: string }): string {
+  const lines = ['', `Gantry is ready at ${started.url}`, ''];
+  const { bootstrap } = started;
+  if (bootstrap) {
+    const image = `${bootstrap.registry}/${bootstrap.teamSlug}/${bootstrap.projectSlug}/hello:latest`;
+    const file = `${config.data}/bootstrap.json`;
+    lines.push(
+      ...(started.first ? [`  A first team, project and token were made: ${file}`, ''] : []),
+      `  node -p 'require(process.argv[1]).token' ${quote(file)} | docker login ${bootstrap.registry} --username ${bootstrap.teamId} --password-stdin`,
+      `  docker tag hello:latest ${image}`,
+      `  docker push ${image}`,
+      `  docker pull ${image}`,
+      '',
+    );
+  } else {
+    lines.push('  npx gantry admin token create --help   makes a token to log in with', '');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Why a start failed, for the one who started it. */
+export function explainStart(error: unknown): string {
+  const { code, port, address } = error as { code?: string; port?: number; address?: string };
+  if (code === 'EADDRINUSE') {
+    return `Port ${port} on ${address} is taken by another program.\nTry the next one: GANTRY_PORT=${(port ?? 5050) + 1} npm start   (or GANTRY_PORT=0 for any free port)`;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return `This user may not listen on port ${port}.\nTry one above 1023: GANTRY_PORT=5050 npm start`;
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return `This machine has no address ${address}.\nSet GANTRY_HOST to one that it has, such as 127.0.0.1 or 0.0.0.0.`;
+  }
+  return `Gantry could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
+function quote(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,88 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+interface RouteMetrics {
+  readonly total: Counter.Internal;
+  readonly seconds: Histogram.Internal<string>;
+}
+
+/** Prometheus metrics. Labels are routes and outcomes, never names of teams, projects or images. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #requests: Counter<string>;
+  readonly #duration: Histogram<string>;
+  readonly #routes = new Map<string, RouteMetrics>();
+  readonly #logins: Counter<string>;
+  readonly bytesIn: Counter<string>;
+  readonly bytesOut: Counter<string>;
+  readonly mounts: Counter<string>;
+  readonly #active: Gauge<string>;
+
+  constructor() {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#requests = new Counter({
+      name: 'gantry_http_requests_total',
+      help: 'Requests answered, by route, method and status.',
+      labelNames: ['route', 'method', 'status'],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'gantry_http_request_seconds',
+      help: 'Time from the request head to the end of the answer.',
+      labelNames: ['route', 'method'],
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600],
+      registers,
+    });
+    this.#logins = new Counter({
+      name: 'gantry_logins_total',
+      help: 'Logins at the token endpoint, by kind of credential and result.',
+      labelNames: ['kind', 'result'],
+      registers,
+    });
+    this.bytesIn = new Counter({
+      name: 'gantry_blob_bytes_received_total',
+      help: 'Bytes of blobs received.',
+      registers,
+    });
+    this.bytesOut = new Counter({
+      name: 'gantry_blob_bytes_sent_total',
+      help: 'Bytes of blobs sent, or redirected to the store.',
+      labelNames: ['how'],
+      registers,
+    });
+    this.mounts = new Counter({
+      name: 'gantry_blob_mounts_total',
+      help: 'Requests to mount a blob, by result.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#active = new Gauge({
+      name: 'gantry_http_active_requests',
+      help: 'Requests under way.',
+      registers,
+    });
+  }
+
+  /** Looks labels up once a route, method and status: hashing them on each request costs more than counting. */
+  observe(route: string, method: string, status: number, milliseconds: number): void {
+    const key = `${route} ${method} ${status}`;
+    let metrics = this.#routes.get(key);
+    if (!metrics) {
+      metrics = {
+        total: this.#requests.labels(route, method, String(status)),
+        seconds: this.#duration.labels(route, method),
+      };
+      this.#routes.set(key, metrics);
+    }
+    metrics.total.inc();
+    metrics.seconds.observe(milliseconds / 1000);
+  }
+
+  login(kind: string, succeeded: boolean): void {
+    this.#logins.inc({ kind, result: succeeded ? 'succeeded' : 'denied' });
+  }
+
+  setActive(count: number): void {
+    this.#active.set(count);
+  }
+}

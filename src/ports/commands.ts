@@ -1,0 +1,145 @@
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
+import type { LayerCompression } from '../oci/media-types.ts';
+import type { BlobRow, Measure } from './blobs.ts';
+import type { WrappedKey } from './keys.ts';
+import type { Project, ProjectSettings } from './projects.ts';
+import type { Repository, Visibility } from './repositories.ts';
+import type { Account, PlanName, Role, Team } from './teams.ts';
+import type { RefreshCredential, Token } from './tokens.ts';
+import type { TrustPolicy } from './trust-policies.ts';
+
+/** What a project's plan lets a repository hold; absent: no limit. Checked where the row is made. */
+export interface CountLimits {
+  readonly plan: PlanName;
+  readonly repositories?: number | undefined;
+  readonly images?: number | undefined;
+  readonly tags?: number | undefined;
+}
+
+export interface PutManifestArgs {
+  readonly repositoryId: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+  readonly subject: Digest | undefined;
+  /** Blobs it names that must be linked in the repository when the command runs. */
+  readonly blobs: readonly Digest[];
+  /** Manifests it names that must be in the repository when the command runs. */
+  readonly manifests: readonly Digest[];
+  /** Layers of an image, to be measured. */
+  readonly layers: readonly { digest: Digest; mediaType: string; compression: LayerCompression }[];
+  /** Compressed bytes of config and layers; 0 for an index. */
+  readonly imageSize: number;
+  /** `os/architecture` of an image. */
+  readonly platform: string | undefined;
+  readonly tags: readonly string[];
+  readonly actor: string;
+  readonly limits: CountLimits;
+  readonly now: number;
+}
+
+/**
+ * Every write, by name. Each is one transaction, run by one writer; it rejects with a `RegistryError`
+ * where the facts forbid it, and then has changed nothing.
+ */
+export interface Commands {
+  CreateTeam: { args: Team; result: null };
+  SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
+  CreateProject: {
+    args: Omit<Project, 'plan' | 'teamSlug'>;
+    result: null;
+  };
+  SetProjectSettings: { args: { projectId: string; settings: ProjectSettings }; result: null };
+  CreateAccount: { args: Account; result: null };
+  PutMember: { args: { teamId: string; accountId: string; role: Role }; result: null };
+  RemoveMember: { args: { teamId: string; accountId: string }; result: null };
+  CreateToken: { args: { token: Token; hash: string }; result: null };
+  RevokeToken: { args: { id: string; now: number }; result: { revoked: boolean } };
+  CreateRefreshToken: {
+    args: { id: string; hash: string; credential: RefreshCredential; expiresAt: number; now: number };
+    result: null;
+  };
+  /** Last use, in batches. */
+  TouchTokens: { args: { uses: readonly { id: string; at: number }[] }; result: null };
+  CreateTrustPolicy: { args: TrustPolicy; result: null };
+  DeleteTrustPolicy: { args: { id: string }; result: { deleted: boolean } };
+  CreateKey: { args: WrappedKey; result: null };
+
+  /** The repository of that name in the project, made where it is missing (event `repository.created`). */
+  EnsureRepository: {
+    args: {
+      id: string;
+      projectId: string;
+      name: string;
+      visibility: Visibility;
+      actor: string;
+      limits: CountLimits;
+      now: number;
+    };
+    result: Repository;
+  };
+  SetVisibility: { args: { repositoryId: string; visibility: Visibility }; result: null };
+
+  StartUpload: {
+    args: {
+      id: string;
+      repositoryId: string;
+      subject: string;
+      algorithm: DigestAlgorithm;
+      now: number;
+      expiresAt: number;
+    };
+    result: null;
+  };
+  /** Compare-and-set: rejects with `upload-conflict` unless the row's offset is `from`. */
+  AdvanceUpload: {
+    args: {
+      id: string;
+      from: number;
+      to: number;
+      digestSoFar: Digest | undefined;
+      storeState: string;
+      expiresAt: number;
+    };
+    result: null;
+  };
+  /** The session becomes a blob, linked in its repository. `kept` false: another upload of the digest came first, and this one's bytes are discarded. */
+  FinishUpload: {
+    args: { id: string; repositoryId: string; digest: Digest; size: number; now: number };
+    result: { kept: boolean };
+  };
+  /** Ends a session; its key is discarded with `storeState`. */
+  CancelUpload: { args: { id: string; storeState?: string }; result: { cancelled: boolean } };
+  /** The discarded keys' bytes are gone. */
+  ForgetKeys: { args: { keys: readonly string[] }; result: null };
+
+  /** Links a stored blob into a repository; undefined where it is gone. */
+  LinkBlob: {
+    args: { repositoryId: string; digest: Digest; now: number };
+    result: BlobRow | undefined;
+  };
+  /** Rejects with `blob-unknown`, or `blob-in-use` where a manifest of the repository names it. */
+  UnlinkBlob: { args: { repositoryId: string; digest: Digest }; result: null };
+
+  /** Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed` where it is new, `tag.moved` for each tag that changed. */
+  PutManifest: { args: PutManifestArgs; result: { created: boolean; movedTags: string[] } };
+  DeleteTag: {
+    args: { repositoryId: string; tag: string; actor: string; now: number };
+    result: null;
+  };
+  /** With all tags that point at it. */
+  DeleteManifest: {
+    args: { repositoryId: string; digest: Digest; actor: string; now: number };
+    result: null;
+  };
+  RecordMeasure: { args: Measure; result: null };
+}
+
+export type CommandName = keyof Commands;
+
+/** Runs commands one after another, grouping those that arrive together into one commit. */
+export interface CommandWriter {
+  run<N extends CommandName>(name: N, args: Commands[N]['args']): Promise<Commands[N]['result']>;
+}

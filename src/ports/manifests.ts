@@ -1,0 +1,46 @@
+import type { Digest } from '../oci/digest.ts';
+import type { RepositoryPath } from '../oci/reference.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { Repository } from './repositories.ts';
+
+/** A manifest in one repository. Its bytes are stored once by digest, over all repositories. */
+export interface ManifestRow {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the manifest itself. */
+  readonly size: number;
+}
+
+/** One read for the hot path: where the name leads, and what the reference points at there. */
+export interface ResolvedManifest {
+  readonly repository: Repository;
+  readonly manifest: ManifestRow | undefined;
+}
+
+export interface Referrer {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+export interface Manifests {
+  /** By tag or by digest, always from the database. Undefined: no such repository. */
+  resolve(path: RepositoryPath, reference: string): Awaitable<ResolvedManifest | undefined>;
+  find(repositoryId: string, digest: Digest): Awaitable<ManifestRow | undefined>;
+  /** The bytes as they were pushed; undefined: no repository holds it. */
+  content(digest: Digest): Awaitable<Buffer | undefined>;
+  /** Which of `digests` the repository holds. */
+  findMany(repositoryId: string, digests: readonly Digest[]): Awaitable<ManifestRow[]>;
+  /** Manifests whose subject is `subject`, by digest in byte order, after `last`, at most `limit`. */
+  referrers(
+    repositoryId: string,
+    subject: Digest,
+    options: {
+      artifactType?: string | undefined;
+      last?: string | undefined;
+      limit: number;
+    },
+  ): Awaitable<Referrer[]>;
+}

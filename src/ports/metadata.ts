@@ -1,0 +1,31 @@
+import type { Blobs } from './blobs.ts';
+import type { CommandWriter } from './commands.ts';
+import type { Keys } from './keys.ts';
+import type { Manifests } from './manifests.ts';
+import type { Outbox } from './outbox.ts';
+import type { Projects } from './projects.ts';
+import type { Repositories } from './repositories.ts';
+import type { Tags } from './tags.ts';
+import type { Teams } from './teams.ts';
+import type { Tokens } from './tokens.ts';
+import type { TrustPolicies } from './trust-policies.ts';
+import type { Uploads } from './uploads.ts';
+
+/** The facts: stores that read, and the one way to write. */
+export interface Metadata {
+  readonly repositories: Repositories;
+  readonly manifests: Manifests;
+  readonly tags: Tags;
+  readonly blobs: Blobs;
+  readonly uploads: Uploads;
+  readonly teams: Teams;
+  readonly projects: Projects;
+  readonly tokens: Tokens;
+  readonly trustPolicies: TrustPolicies;
+  readonly keys: Keys;
+  readonly outbox: Outbox;
+  readonly writer: CommandWriter;
+  /** Resolves where a read and the writer both answer; rejects with `unavailable` else. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+import type { Awaitable } from './awaitable.ts';
+
+export type EventType =
+  | 'image.pushed'
+  | 'tag.moved'
+  | 'tag.deleted'
+  | 'manifest.deleted'
+  | 'repository.created';
+
+/** What happened, written in the transaction of the change itself. */
+export interface OutboxRow {
+  readonly id: string;
+  readonly repositoryId: string;
+  /** 1, 2, 3 … within the repository, without gaps. */
+  readonly sequence: number;
+  readonly type: EventType;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly createdAt: number;
+}
+
+export interface Outbox {
+  listByRepository(repositoryId: string, after: number, limit: number): Awaitable<OutboxRow[]>;
+}

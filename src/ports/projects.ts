@@ -1,0 +1,26 @@
+import type { LayerCompression } from '../oci/media-types.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { PlanName } from './teams.ts';
+
+/** What a project narrows further than the registry does. Empty: no narrowing. */
+export interface ProjectSettings {
+  /** Layer compressions that an image may have; absent: all. */
+  readonly layerCompressions?: readonly LayerCompression[];
+  /** Platforms that an image may have, `os/architecture`; absent: all. */
+  readonly platforms?: readonly string[];
+}
+
+export interface Project {
+  readonly id: string;
+  readonly teamId: string;
+  readonly teamSlug: string;
+  readonly slug: string;
+  readonly plan: PlanName;
+  readonly settings: ProjectSettings;
+  readonly createdAt: number;
+}
+
+export interface Projects {
+  findBySlugs(teamSlug: string, projectSlug: string): Awaitable<Project | undefined>;
+  listByTeam(teamId: string): Awaitable<Project[]>;
+}

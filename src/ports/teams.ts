@@ -1,0 +1,36 @@
+import type { Awaitable } from './awaitable.ts';
+
+export type PlanName = 'self-hosted' | 'hobby' | 'pro' | 'enterprise';
+export type Role = 'viewer' | 'developer' | 'admin' | 'owner';
+
+export interface Team {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly plan: PlanName;
+  readonly createdAt: number;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+}
+
+export interface Member {
+  readonly teamId: string;
+  readonly accountId: string;
+  readonly accountName: string;
+  readonly role: Role;
+}
+
+/** Teams, the people in them and their roles. Reads only: every write is a command. */
+export interface Teams {
+  findById(id: string): Awaitable<Team | undefined>;
+  findBySlug(slug: string): Awaitable<Team | undefined>;
+  list(): Awaitable<Team[]>;
+  findAccount(idOrName: string): Awaitable<Account | undefined>;
+  listAccounts(): Awaitable<Account[]>;
+  findMember(teamId: string, accountId: string): Awaitable<Member | undefined>;
+  listMembers(teamId: string): Awaitable<Member[]>;
+}

@@ -1,0 +1,50 @@
+import type { Awaitable } from './awaitable.ts';
+
+export type TokenScope = 'read' | 'write' | 'admin';
+
+/** A long-lived credential. The secret itself is never stored: only its SHA-256. */
+export interface Token {
+  readonly id: string;
+  readonly name: string;
+  /** The team of a team token; undefined for an account token. */
+  readonly teamId: string | undefined;
+  /** The person of an account token; undefined for a team token. */
+  readonly accountId: string | undefined;
+  readonly scope: TokenScope;
+  /** Projects it is narrowed to; undefined: all. */
+  readonly projectIds: readonly string[] | undefined;
+  readonly createdAt: number;
+  readonly expiresAt: number | undefined;
+  readonly revokedAt: number | undefined;
+  readonly lastUsedAt: number | undefined;
+}
+
+/** What `offline_token` gives: stands for a login until it expires or what it stands for is revoked. */
+export interface RefreshToken {
+  readonly id: string;
+  /** The token or policy that it stands for. */
+  readonly credential: RefreshCredential;
+  readonly expiresAt: number;
+}
+
+export type RefreshCredential =
+  | { readonly type: 'token'; readonly tokenId: string; readonly teamId: string }
+  | {
+      readonly type: 'oidc';
+      readonly policyIds: readonly string[];
+      readonly issuer: string;
+      readonly subject: string;
+    };
+
+export interface Tokens {
+  /** By SHA-256 of the secret, lower-case hex. */
+  findByHash(hash: string): Awaitable<Token | undefined>;
+  findById(id: string): Awaitable<Token | undefined>;
+  list(filter: { teamId?: string; accountId?: string }): Awaitable<Token[]>;
+  findRefresh(hash: string): Awaitable<RefreshToken | undefined>;
+  /**
+   * A number that changes with every change to tokens, members, roles, policies and visibility: what was
+   * cached under an older one must be asked again.
+   */
+  epoch(): Awaitable<number>;
+}

@@ -1,0 +1,26 @@
+import type { Awaitable } from './awaitable.ts';
+
+export type Action = 'pull' | 'push' | 'delete';
+
+/** Whose tokens a team accepts, and for what. */
+export interface TrustPolicy {
+  readonly id: string;
+  readonly teamId: string;
+  readonly name: string;
+  /** Exactly as in the tokens' `iss`. */
+  readonly issuer: string;
+  /** The only `aud` that is accepted; undefined: this instance's own. */
+  readonly audience: string | undefined;
+  /** Claim name -> patterns, one of which must match. `*` stands for any run of characters but `/` and `:`, `**` for any at all. */
+  readonly claims: Readonly<Record<string, readonly string[]>>;
+  /** Project ids, or undefined for all projects of the team. */
+  readonly projectIds: readonly string[] | undefined;
+  readonly actions: readonly Action[];
+  readonly createdAt: number;
+}
+
+export interface TrustPolicies {
+  findByIssuer(issuer: string): Awaitable<TrustPolicy[]>;
+  findByIds(ids: readonly string[]): Awaitable<TrustPolicy[]>;
+  list(teamId: string): Awaitable<TrustPolicy[]>;
+}

@@ -1,0 +1,48 @@
+import type { Digest } from '../oci/digest.ts';
+import type { BlobRow, Blobs } from '../ports/blobs.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CommandWriter } from '../ports/commands.ts';
+import type { CatalogScope, Repository } from '../ports/repositories.ts';
+
+/** Links blobs that are stored already into another repository, so that their bytes need not be sent. */
+export class BlobMount {
+  readonly #blobs: Blobs;
+  readonly #writer: CommandWriter;
+  readonly #clock: Clock;
+
+  constructor(deps: { blobs: Blobs; writer: CommandWriter; clock: Clock }) {
+    this.#blobs = deps.blobs;
+    this.#writer = deps.writer;
+    this.#clock = deps.clock;
+  }
+
+  /** From a repository that the caller may pull from. Undefined: it does not link the blob. */
+  async from(
+    source: Repository,
+    target: Repository,
+    digest: Digest,
+  ): Promise<BlobRow | undefined> {
+    const blob = await this.#blobs.find(source.id, digest);
+    return blob && this.#link(target, digest);
+  }
+
+  /** From any repository in `scopes`, or any public one. Undefined: none links the blob. */
+  async fromAny(
+    scopes: readonly CatalogScope[],
+    target: Repository,
+    digest: Digest,
+  ): Promise<BlobRow | undefined> {
+    for (const scope of scopes.length > 0 ? scopes : [undefined]) {
+      if (await this.#blobs.findReadable(digest, scope)) return this.#link(target, digest);
+    }
+    return undefined;
+  }
+
+  #link(target: Repository, digest: Digest): Promise<BlobRow | undefined> {
+    return this.#writer.run('LinkBlob', {
+      repositoryId: target.id,
+      digest,
+      now: this.#clock.now(),
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import type { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
+import { refuse } from '../oci/errors.ts';
+import type { ByteRange } from '../oci/range.ts';
+import type { RepositoryPath } from '../oci/reference.ts';
+import type { Awaitable } from '../ports/awaitable.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import type { BlobRow, Blobs, ResolvedBlob } from '../ports/blobs.ts';
+import type { Manifests, ResolvedManifest } from '../ports/manifests.ts';
+
+/** Reads for pulls. What a name leads to is always asked of the database; bytes by digest are cached. */
+export class Pull {
+  readonly #manifests: Manifests;
+  readonly #blobs: Blobs;
+  readonly #store: BlobStore;
+  readonly #contents: LRUCache<Digest, Buffer>;
+
+  constructor(deps: {
+    manifests: Manifests;
+    blobs: Blobs;
+    store: BlobStore;
+    /** Bytes of manifests to keep in memory. */
+    cacheBytes: number;
+  }) {
+    this.#manifests = deps.manifests;
+    this.#blobs = deps.blobs;
+    this.#store = deps.store;
+    this.#contents = new LRUCache({
+      maxSize: Math.max(1, deps.cacheBytes),
+      sizeCalculation: (bytes) => bytes.length + 256,
+    });
+  }
+
+  resolveManifest(path: RepositoryPath, reference: string): Awaitable<ResolvedManifest | undefined> {
+    return this.#manifests.resolve(path, reference);
+  }
+
+  /** A manifest's bytes, where they are in memory. */
+  cachedContent(digest: Digest): Buffer | undefined {
+    return this.#contents.get(digest);
+  }
+
+  /** A manifest's bytes; undefined where it was deleted since it was resolved. */
+  async manifestContent(digest: Digest): Promise<Buffer | undefined> {
+    const bytes = await this.#manifests.content(digest);
+    if (bytes) this.#contents.set(digest, bytes);
+    return bytes;
+  }
+
+  resolveBlob(path: RepositoryPath, digest: Digest): Awaitable<ResolvedBlob | undefined> {
+    return this.#blobs.resolve(path, digest);
+  }
+
+  /** Rejects with `unavailable` where the bytes of a recorded blob cannot be had. */
+  async openBlob(blob: BlobRow, range: ByteRange | undefined): Promise<Readable> {
+    try {
+      return await this.#store.open(blob.key, range);
+    } catch (error) {
+      if ((error as { kind?: string }).kind !== 'blob-unknown') throw error;
+      throw refuse('unavailable', `The bytes of ${blob.digest} are missing from the store.`);
+    }
+  }
+
+  /** Where the client may fetch the blob itself; undefined: its bytes are sent by us. */
+  async linkBlob(blob: BlobRow): Promise<URL | undefined> {
+    return this.#store.link?.(blob.key);
+  }
+}

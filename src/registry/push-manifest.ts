@@ -1,0 +1,144 @@
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
+import { RegistryError, refuse } from '../oci/errors.ts';
+import { layerCompressionOf } from '../oci/media-types.ts';
+import {
+  type ParsedManifest,
+  parseManifest,
+  requiredBlobs,
+  requiredManifests,
+} from '../oci/manifest.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import type { BlobRow, Blobs } from '../ports/blobs.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CommandWriter, CountLimits } from '../ports/commands.ts';
+import type { Project } from '../ports/projects.ts';
+import type { Repository } from '../ports/repositories.ts';
+import type { Plan } from '../config/plans.ts';
+import { checkImage } from '../policy/image.ts';
+
+export interface ManifestPut {
+  readonly repository: Repository;
+  readonly project: Project;
+  readonly plan: Plan;
+  readonly bytes: Buffer;
+  readonly contentType: string | undefined;
+  /** The digest that the URL names; undefined: it names a tag. */
+  readonly digest: Digest | undefined;
+  readonly tags: readonly string[];
+  readonly actor: string;
+}
+
+export interface PutManifestResult {
+  readonly digest: Digest;
+  readonly subject: Digest | undefined;
+  /** Texts for `Warning: 299`. */
+  readonly warnings: readonly string[];
+}
+
+/** Checks a manifest against the rules and records it, its tags and its event in one transaction. */
+export function createManifestPush(deps: {
+  store: BlobStore;
+  blobs: Blobs;
+  writer: CommandWriter;
+  clock: Clock;
+  /** Called after an image whose layers may need measuring. */
+  pushed: () => void;
+}): (put: ManifestPut) => Promise<PutManifestResult> {
+  return async (put) => {
+    const digest = digestOf(put.bytes, put.digest ? algorithmOf(put.digest) : 'sha256');
+    if (put.digest && put.digest !== digest) {
+      throw refuse(
+        'digest-mismatch',
+        `The manifest's bytes hash to ${digest}, not to ${put.digest}.`,
+        'Push it by its own digest.',
+        { expected: put.digest, received: digest },
+      );
+    }
+    const manifest = parseManifest(put.bytes, put.contentType);
+    const blobs = requiredBlobs(manifest);
+    const held = await deps.blobs.findMany(
+      put.repository.id,
+      blobs.map((blob) => blob.digest),
+    );
+    checkSizes(blobs, held);
+    const config = await readConfig(deps.store, manifest, held, put.plan.config);
+    const decision = checkImage({
+      manifest,
+      config,
+      plan: put.plan,
+      settings: put.project.settings,
+    });
+    if (!decision.allow) throw new RegistryError(decision.error);
+    await deps.writer.run('PutManifest', {
+      repositoryId: put.repository.id,
+      digest,
+      mediaType: manifest.mediaType,
+      content: put.bytes,
+      artifactType: manifest.artifactType,
+      annotations: manifest.annotations,
+      subject: manifest.subject?.digest,
+      blobs: blobs.map((blob) => blob.digest),
+      manifests: requiredManifests(manifest).map((child) => child.digest),
+      layers: manifest.isImage ? measurable(manifest, held) : [],
+      imageSize: blobs.reduce((sum, blob) => sum + blob.size, 0),
+      platform: decision.platform,
+      tags: put.tags,
+      actor: put.actor,
+      limits: countLimits(put.plan),
+      now: deps.clock.now(),
+    });
+    if (manifest.isImage) deps.pushed();
+    return { digest, subject: manifest.subject?.digest, warnings: decision.warnings ?? [] };
+  };
+}
+
+export function countLimits(plan: Plan): CountLimits {
+  return {
+    plan: plan.name,
+    repositories: plan.counts.repositoriesPerProject,
+    images: plan.counts.imagesPerRepository,
+    tags: plan.counts.tagsPerRepository,
+  };
+}
+
+/** A descriptor's size is a promise that clients allocate by: it must be the blob's. */
+function checkSizes(
+  wanted: readonly { digest: Digest; size: number }[],
+  held: readonly BlobRow[],
+): void {
+  const sizes = new Map(held.map((blob) => [blob.digest, blob.size]));
+  for (const { digest, size } of wanted) {
+    const actual = sizes.get(digest);
+    if (actual !== undefined && actual !== size) {
+      throw refuse(
+        'manifest-invalid',
+        `The manifest says that ${digest} has ${size} bytes, and it has ${actual}.`,
+        'Build the manifest from the blobs that were pushed.',
+        { digest, expected: size, actual },
+      );
+    }
+  }
+}
+
+/** The config's bytes, where the rules look at them: an image's, not larger than the plan allows. */
+async function readConfig(
+  store: BlobStore,
+  manifest: ParsedManifest,
+  held: readonly BlobRow[],
+  limit: number,
+): Promise<Buffer | undefined> {
+  if (!manifest.isImage) return undefined;
+  const row = held.find((blob) => blob.digest === manifest.config?.digest);
+  if (!row || row.size > limit) return undefined;
+  const chunks: Buffer[] = [];
+  for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function measurable(manifest: ParsedManifest, held: readonly BlobRow[]) {
+  const stored = new Set(held.map((blob) => blob.digest));
+  return manifest.layers.flatMap(({ digest, mediaType }) => {
+    const compression = layerCompressionOf(mediaType);
+    return compression && stored.has(digest) ? [{ digest, mediaType, compression }] : [];
+  });
+}

@@ -1,0 +1,40 @@
+import type { CommandName } from '../../../src/ports/commands.ts';
+import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
+import type { Command } from './command.ts';
+import { deleteManifest, deleteTag } from './delete-manifest.ts';
+import { putManifest } from './put-manifest.ts';
+import { ensureRepository, setVisibility } from './repositories.ts';
+import * as teams from './teams.ts';
+import * as tokens from './tokens.ts';
+import * as uploads from './uploads.ts';
+
+/** Every write, by its name in ports/commands.ts. */
+export const commands: { readonly [N in CommandName]: Command<N> } = {
+  CreateTeam: teams.createTeam,
+  SetTeamPlan: teams.setTeamPlan,
+  CreateProject: teams.createProject,
+  SetProjectSettings: teams.setProjectSettings,
+  CreateAccount: teams.createAccount,
+  PutMember: teams.putMemberCommand,
+  RemoveMember: teams.removeMemberCommand,
+  CreateToken: tokens.createToken,
+  RevokeToken: tokens.revokeToken,
+  CreateRefreshToken: tokens.createRefreshToken,
+  TouchTokens: tokens.touchTokens,
+  CreateTrustPolicy: tokens.createTrustPolicy,
+  DeleteTrustPolicy: tokens.deleteTrustPolicy,
+  CreateKey: tokens.createKey,
+  EnsureRepository: ensureRepository,
+  SetVisibility: setVisibility,
+  StartUpload: uploads.startUpload,
+  AdvanceUpload: uploads.advanceUpload,
+  FinishUpload: uploads.finishUpload,
+  CancelUpload: uploads.cancelUpload,
+  ForgetKeys: uploads.forgetKeys,
+  LinkBlob: linkBlob,
+  UnlinkBlob: unlinkBlob,
+  PutManifest: putManifest,
+  DeleteTag: deleteTag,
+  DeleteManifest: deleteManifest,
+  RecordMeasure: recordMeasure,
+};

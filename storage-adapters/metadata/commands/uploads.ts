@@ -1,0 +1,118 @@
+import { refuse } from '../../../src/oci/errors.ts';
+import { type Executor, query } from '../database.ts';
+import type { Command } from './command.ts';
+
+const insertUpload = query<{
+  id: string;
+  repositoryId: string;
+  subject: string;
+  algorithm: string;
+  now: number;
+  expiresAt: number;
+}>((db, p) =>
+  db.insertInto('uploads').values({
+    id: p('id'),
+    repository_id: p('repositoryId'),
+    subject: p('subject'),
+    algorithm: p('algorithm'),
+    bytes_taken: 0,
+    digest_so_far: null,
+    store_state: '',
+    created_at: p('now'),
+    expires_at: p('expiresAt'),
+  }),
+);
+const advance = query<{
+  id: string;
+  from: number;
+  to: number;
+  digestSoFar: string | null;
+  storeState: string;
+  expiresAt: number;
+}>((db, p) =>
+  db
+    .updateTable('uploads')
+    .set({
+      bytes_taken: p('to'),
+      digest_so_far: p('digestSoFar'),
+      store_state: p('storeState'),
+      expires_at: p('expiresAt'),
+    })
+    .where('id', '=', p('id'))
+    .where('bytes_taken', '=', p('from')),
+);
+const find = query<{ id: string }, { store_state: string }>((db, p) =>
+  db.selectFrom('uploads').select('store_state').where('id', '=', p('id')),
+);
+const remove = query<{ id: string }>((db, p) => db.deleteFrom('uploads').where('id', '=', p('id')));
+const insertBlob = query<{ digest: string; key: string; size: number; now: number }>((db, p) =>
+  db
+    .insertInto('blobs')
+    .values({ digest: p('digest'), key: p('key'), size: p('size'), created_at: p('now') })
+    .onConflict((c) => c.column('digest').doNothing()),
+);
+export const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number }>((db, p) =>
+  db
+    .insertInto('blob_links')
+    .values({ repository_id: p('repositoryId'), digest: p('digest'), linked_at: p('now') })
+    .onConflict((c) => c.columns(['repository_id', 'digest']).doNothing()),
+);
+const discardQuery = query<{ key: string; state: string | null }>((db, p) =>
+  db
+    .insertInto('discarded_keys')
+    .values({ key: p('key'), store_state: p('state') })
+    .onConflict((c) => c.column('key').doNothing()),
+);
+const forget = query<{ keys: string }>((db, p, dialect) =>
+  db
+    .deleteFrom('discarded_keys')
+    .where('key', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('keys')).as('gone')).select('gone.value'),
+    ),
+);
+
+export const startUpload: Command<'StartUpload'> = async (tx, args) => {
+  await insertUpload.run(tx, args);
+  return null;
+};
+
+export const advanceUpload: Command<'AdvanceUpload'> = async (tx, args) => {
+  const changed = await advance.run(tx, { ...args, digestSoFar: args.digestSoFar ?? null });
+  if (changed === 0) throw conflict();
+  return null;
+};
+
+export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
+  // The session is what proves that this request, and no other, ends the upload.
+  if ((await remove.run(tx, { id: args.id })) === 0) throw conflict();
+  const { digest, size, now, repositoryId } = args;
+  const kept = (await insertBlob.run(tx, { digest, key: args.id, size, now })) > 0;
+  if (!kept) await discard(tx, args.id, undefined);
+  await linkBlobQuery.run(tx, { repositoryId, digest, now });
+  return { kept };
+};
+
+export const cancelUpload: Command<'CancelUpload'> = async (tx, args) => {
+  const row = await find.get(tx, { id: args.id });
+  if (!row) return { cancelled: false };
+  await remove.run(tx, { id: args.id });
+  await discard(tx, args.id, args.storeState ?? row.store_state);
+  return { cancelled: true };
+};
+
+export const forgetKeys: Command<'ForgetKeys'> = async (tx, { keys }) => {
+  await forget.run(tx, { keys: JSON.stringify(keys) });
+  return null;
+};
+
+async function discard(tx: Executor, key: string, state: string | undefined): Promise<void> {
+  await discardQuery.run(tx, { key, state: state ?? null });
+}
+
+function conflict() {
+  return refuse(
+    'upload-conflict',
+    'Another request changed this upload at the same time.',
+    'Ask for its status (GET on the upload URL) and go on from there.',
+  );
+}

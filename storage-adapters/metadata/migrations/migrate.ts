@@ -1,0 +1,48 @@
+import type { Compilable } from 'kysely';
+import type { CompiledStatement, Dialect, Executor, SqlValue } from '../database.ts';
+import { query } from '../database.ts';
+import { registry } from './001-registry.ts';
+
+/** In order; a released one never changes. */
+const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [registry];
+
+export const schemaVersion = migrations.length;
+
+const appliedVersion = query<object, { version: number }>((db) =>
+  db.selectFrom('migrations').select((e) => e.fn.max('version').as('version')),
+);
+const recordVersion = query<{ version: number; at: number }>((db, p) =>
+  db.insertInto('migrations').values({ version: p('version'), applied_at: p('at') }),
+);
+
+/**
+ * Brings the schema to this program's version, inside the caller's transaction. Throws where the
+ * database is newer than the program: an older program would misread it.
+ */
+export async function migrate(executor: Executor, now: number): Promise<void> {
+  const { dialect } = executor;
+  await execute(
+    executor,
+    dialect.builder.schema
+      .createTable('migrations')
+      .ifNotExists()
+      .addColumn('version', dialect.integer, (c) => c.primaryKey())
+      .addColumn('applied_at', dialect.integer, (c) => c.notNull()),
+  );
+  const applied = (await appliedVersion.get(executor, {}))?.version ?? 0;
+  if (applied > schemaVersion) {
+    throw new Error(
+      `the database has schema version ${applied}, newer than this program's ${schemaVersion}: start the newer program`,
+    );
+  }
+  for (let version = applied + 1; version <= schemaVersion; version++) {
+    for (const step of migrations[version - 1]!(dialect)) await execute(executor, step);
+    await recordVersion.run(executor, { version, at: now });
+  }
+}
+
+async function execute(executor: Executor, step: Compilable): Promise<void> {
+  const { sql, parameters } = step.compile();
+  const statement: CompiledStatement = { sql, parameters: parameters as SqlValue[] };
+  await executor.run(statement, {});
+}

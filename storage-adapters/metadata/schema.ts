@@ -1,0 +1,132 @@
+import type { Kysely } from 'kysely';
+
+/**
+ * The tables, as SQL holds them. Times are UTC milliseconds, flags 0 or 1, JSON is text; bytewise
+ * collation. Ids are prefixed UUIDv7, so they sort by age.
+ */
+export interface Schema {
+  migrations: { version: number; applied_at: number };
+  counters: { name: string; value: number };
+  teams: { id: string; slug: string; name: string; plan: string; created_at: number };
+  projects: {
+    id: string;
+    team_id: string;
+    slug: string;
+    settings: string;
+    repository_count: number;
+    created_at: number;
+  };
+  accounts: { id: string; name: string; created_at: number };
+  members: { team_id: string; account_id: string; role: string };
+  tokens: {
+    id: string;
+    name: string;
+    hash: string;
+    team_id: string | null;
+    account_id: string | null;
+    scope: string;
+    project_ids: string | null;
+    created_at: number;
+    expires_at: number | null;
+    revoked_at: number | null;
+    last_used_at: number | null;
+  };
+  refresh_tokens: {
+    id: string;
+    hash: string;
+    token_id: string | null;
+    credential: string;
+    expires_at: number;
+    created_at: number;
+  };
+  trust_policies: {
+    id: string;
+    team_id: string;
+    name: string;
+    issuer: string;
+    audience: string | null;
+    claims: string;
+    project_ids: string | null;
+    actions: string;
+    created_at: number;
+  };
+  keys: {
+    id: string;
+    purpose: string;
+    wrapped: string;
+    created_at: number;
+    retired_at: number | null;
+  };
+  repositories: {
+    id: string;
+    project_id: string;
+    name: string;
+    visibility: string;
+    image_count: number;
+    tag_count: number;
+    event_sequence: number;
+    created_at: number;
+  };
+  blobs: { digest: string; key: string; size: number; created_at: number };
+  blob_links: { repository_id: string; digest: string; linked_at: number };
+  measures: {
+    digest: string;
+    media_type: string;
+    state: string;
+    uncompressed_size: number | null;
+    reason: string | null;
+  };
+  /** Bytes of manifests, once over all repositories. */
+  manifest_contents: { digest: string; bytes: Uint8Array };
+  manifests: {
+    repository_id: string;
+    digest: string;
+    media_type: string;
+    size: number;
+    image_size: number;
+    platform: string | null;
+    artifact_type: string | null;
+    annotations: string | null;
+    subject: string | null;
+    pushed_at: number;
+    pushed_by: string;
+  };
+  /** What a manifest names in its own repository: `blob` or `manifest`. */
+  manifest_references: {
+    repository_id: string;
+    digest: string;
+    child: string;
+    kind: string;
+  };
+  tags: {
+    repository_id: string;
+    name: string;
+    digest: string;
+    created_at: number;
+    updated_at: number;
+    updated_by: string;
+  };
+  uploads: {
+    id: string;
+    repository_id: string;
+    subject: string;
+    algorithm: string;
+    bytes_taken: number;
+    digest_so_far: string | null;
+    store_state: string;
+    created_at: number;
+    expires_at: number;
+  };
+  /** Keys whose bytes nothing names any more, until they are removed. */
+  discarded_keys: { key: string; store_state: string | null };
+  outbox: {
+    id: string;
+    repository_id: string;
+    sequence: number;
+    type: string;
+    data: string;
+    created_at: number;
+  };
+}
+
+export type Builder = Kysely<Schema>;

@@ -1,0 +1,144 @@
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { BlobRow, Blobs, Measure, PendingMeasure } from '../../../src/ports/blobs.ts';
+import { type Executor, query, then } from '../database.ts';
+import type { Schema } from '../schema.ts';
+import { byPath, type RepositoryColumns, toRepository } from './repositories.ts';
+
+type BlobColumns = Pick<Schema['blobs'], 'digest' | 'key' | 'size'>;
+type Resolved = RepositoryColumns & { [K in keyof BlobColumns]: BlobColumns[K] | null };
+
+const resolve = query<
+  { team: string; project: string; repository: string; digest: string },
+  Resolved
+>((db, p) =>
+  byPath(db, { team: p('team'), project: p('project'), repository: p('repository') })
+    .leftJoin('blob_links as l', (j) =>
+      j.onRef('l.repository_id', '=', 'r.id').on('l.digest', '=', p('digest')),
+    )
+    .leftJoin('blobs as b', 'b.digest', 'l.digest')
+    .select(['b.digest', 'b.key', 'b.size']),
+);
+const many = query<{ repository: string; digests: string }, BlobColumns>((db, p, dialect) =>
+  db
+    .selectFrom('blob_links as l')
+    .innerJoin('blobs as b', 'b.digest', 'l.digest')
+    .select(['b.digest', 'b.key', 'b.size'])
+    .where('l.repository_id', '=', p('repository'))
+    .where('l.digest', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+    ),
+);
+const readable = query<{ digest: string; team: string; projects: string | null }, BlobColumns>(
+  (db, p, dialect) =>
+    db
+      .selectFrom('blob_links as l')
+      .innerJoin('blobs as b', 'b.digest', 'l.digest')
+      .innerJoin('repositories as r', 'r.id', 'l.repository_id')
+      .innerJoin('projects as p', 'p.id', 'r.project_id')
+      .select(['b.digest', 'b.key', 'b.size'])
+      .where('l.digest', '=', p('digest'))
+      .where((e) =>
+        e.or([
+          e('r.visibility', '=', 'public'),
+          e.and([
+            e('p.team_id', '=', p('team')),
+            e.or([
+              e(e.val(p('projects')), 'is', null),
+              e(
+                'p.id',
+                'in',
+                e
+                  .selectFrom(dialect.elements(p('projects') as string).as('allowed'))
+                  .select('allowed.value'),
+              ),
+            ]),
+          ]),
+        ]),
+      )
+      .limit(1),
+);
+const measures = query<{ digests: string }, Schema['measures']>((db, p, dialect) =>
+  db
+    .selectFrom('measures')
+    .selectAll()
+    .where('digest', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+    ),
+);
+const pending = query<{ limit: number }, { digest: string; key: string; media_type: string }>(
+  (db, p) =>
+    db
+      .selectFrom('measures as m')
+      .innerJoin('blobs as b', 'b.digest', 'm.digest')
+      .select(['m.digest', 'b.key', 'm.media_type'])
+      .where('m.state', '=', 'pending')
+      .limit(p('limit')),
+);
+const discarded = query<{ limit: number }, Schema['discarded_keys']>((db, p) =>
+  db.selectFrom('discarded_keys').selectAll().limit(p('limit')),
+);
+
+const toBlob = (row: BlobColumns): BlobRow => ({
+  digest: row.digest as Digest,
+  key: row.key,
+  size: row.size,
+});
+const toMeasure = (row: Schema['measures']): Measure => ({
+  digest: row.digest as Digest,
+  state: row.state as Measure['state'],
+  uncompressedSize: row.uncompressed_size ?? undefined,
+  reason: row.reason ?? undefined,
+});
+
+export function blobsStore(db: Executor): Blobs {
+  return {
+    resolve: (path, digest) =>
+      then(
+        resolve.get(db, {
+          team: path.team,
+          project: path.project,
+          repository: path.repository,
+          digest,
+        }),
+        (row) =>
+          row && {
+            repository: toRepository(row),
+            blob: row.digest === null ? undefined : toBlob(row as BlobColumns),
+          },
+      ),
+    find: (repository, digest) =>
+      then(
+        many.get(db, { repository, digests: JSON.stringify([digest]) }),
+        (row) => row && toBlob(row),
+      ),
+    findMany: (repository, digests) =>
+      then(many.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
+        rows.map(toBlob),
+      ),
+    findReadable: (digest, scope) =>
+      then(
+        readable.get(db, {
+          digest,
+          team: scope?.teamId ?? '',
+          projects: scope?.projectIds ? JSON.stringify(scope.projectIds) : null,
+        }),
+        (row) => row && toBlob(row),
+      ),
+    measures: (digests) =>
+      then(measures.all(db, { digests: JSON.stringify(digests) }), (rows) => rows.map(toMeasure)),
+    pendingMeasures: (limit) =>
+      then(pending.all(db, { limit }), (rows) =>
+        rows.map(
+          (row): PendingMeasure => ({
+            digest: row.digest as Digest,
+            key: row.key,
+            mediaType: row.media_type,
+          }),
+        ),
+      ),
+    discardedKeys: (limit) =>
+      then(discarded.all(db, { limit }), (rows) =>
+        rows.map((row) => ({ key: row.key, state: row.store_state ?? undefined })),
+      ),
+  };
+}

@@ -1,0 +1,132 @@
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { ManifestRow, Manifests, Referrer } from '../../../src/ports/manifests.ts';
+import { type Executor, query, then } from '../database.ts';
+import { byPath, type RepositoryColumns, toRepository } from './repositories.ts';
+
+interface ManifestColumns {
+  digest: string;
+  media_type: string;
+  size: number;
+}
+type Resolved = RepositoryColumns & { [K in keyof ManifestColumns]: ManifestColumns[K] | null };
+interface Path {
+  team: string;
+  project: string;
+  repository: string;
+  reference: string;
+}
+
+const byTag = query<Path, Resolved>((db, p) =>
+  byPath(db, { team: p('team'), project: p('project'), repository: p('repository') })
+    .leftJoin('tags as g', (j) =>
+      j.onRef('g.repository_id', '=', 'r.id').on('g.name', '=', p('reference')),
+    )
+    .leftJoin('manifests as m', (j) =>
+      j.onRef('m.repository_id', '=', 'r.id').onRef('m.digest', '=', 'g.digest'),
+    )
+    .select(['m.digest', 'm.media_type', 'm.size']),
+);
+const byDigest = query<Path, Resolved>((db, p) =>
+  byPath(db, { team: p('team'), project: p('project'), repository: p('repository') })
+    .leftJoin('manifests as m', (j) =>
+      j.onRef('m.repository_id', '=', 'r.id').on('m.digest', '=', p('reference')),
+    )
+    .select(['m.digest', 'm.media_type', 'm.size']),
+);
+const many = query<{ repository: string; digests: string }, ManifestColumns>((db, p, dialect) =>
+  db
+    .selectFrom('manifests')
+    .select(['digest', 'media_type', 'size'])
+    .where('repository_id', '=', p('repository'))
+    .where('digest', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+    ),
+);
+const content = query<{ digest: string }, { bytes: Uint8Array }>((db, p) =>
+  db.selectFrom('manifest_contents').select('bytes').where('digest', '=', p('digest')),
+);
+
+interface ReferrerColumns extends ManifestColumns {
+  artifact_type: string | null;
+  annotations: string | null;
+}
+interface ReferrerArgs {
+  repository: string;
+  subject: string;
+  last: string;
+  limit: number;
+  artifactType?: string;
+}
+const referrers = query<ReferrerArgs, ReferrerColumns>((db, p) =>
+  db
+    .selectFrom('manifests')
+    .select(['digest', 'media_type', 'size', 'artifact_type', 'annotations'])
+    .where('repository_id', '=', p('repository'))
+    .where('subject', '=', p('subject'))
+    .where('digest', '>', p('last'))
+    .orderBy('digest')
+    .limit(p('limit')),
+);
+const referrersOfType = query<Required<ReferrerArgs>, ReferrerColumns>((db, p) =>
+  db
+    .selectFrom('manifests')
+    .select(['digest', 'media_type', 'size', 'artifact_type', 'annotations'])
+    .where('repository_id', '=', p('repository'))
+    .where('subject', '=', p('subject'))
+    .where('artifact_type', '=', p('artifactType'))
+    .where('digest', '>', p('last'))
+    .orderBy('digest')
+    .limit(p('limit')),
+);
+
+const toRow = (row: ManifestColumns): ManifestRow => ({
+  digest: row.digest as Digest,
+  mediaType: row.media_type,
+  size: row.size,
+});
+const toReferrer = (row: ReferrerColumns): Referrer => ({
+  ...toRow(row),
+  artifactType: row.artifact_type ?? undefined,
+  annotations: row.annotations
+    ? (JSON.parse(row.annotations) as Record<string, string>)
+    : undefined,
+});
+const toBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export function manifestsStore(db: Executor): Manifests {
+  return {
+    resolve: (path, reference) =>
+      then(
+        // Tags never hold a colon and digests always do.
+        (reference.includes(':') ? byDigest : byTag).get(db, {
+          team: path.team,
+          project: path.project,
+          repository: path.repository,
+          reference,
+        }),
+        (row) =>
+          row && {
+            repository: toRepository(row),
+            manifest: row.digest === null ? undefined : toRow(row as ManifestColumns),
+          },
+      ),
+    find: (repository, digest) =>
+      then(
+        many.get(db, { repository, digests: JSON.stringify([digest]) }),
+        (row) => row && toRow(row),
+      ),
+    content: (digest) => then(content.get(db, { digest }), (row) => row && toBuffer(row.bytes)),
+    findMany: (repository, digests) =>
+      then(many.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
+        rows.map(toRow),
+      ),
+    referrers: (repository, subject, { artifactType, last = '', limit }) =>
+      then(
+        artifactType === undefined
+          ? referrers.all(db, { repository, subject, last, limit })
+          : referrersOfType.all(db, { repository, subject, last, limit, artifactType }),
+        (rows) => rows.map(toReferrer),
+      ),
+  };
+}

@@ -1,0 +1,38 @@
+import type { Project, ProjectSettings, Projects } from '../../../src/ports/projects.ts';
+import type { PlanName } from '../../../src/ports/teams.ts';
+import { type Executor, query, then } from '../database.ts';
+import type { Builder, Schema } from '../schema.ts';
+
+type Row = Schema['projects'] & { team_slug: string; plan: string };
+
+const joined = (db: Builder) =>
+  db
+    .selectFrom('projects as p')
+    .innerJoin('teams as t', 't.id', 'p.team_id')
+    .selectAll('p')
+    .select(['t.slug as team_slug', 't.plan']);
+
+const bySlugs = query<{ team: string; project: string }, Row>((db, p) =>
+  joined(db).where('t.slug', '=', p('team')).where('p.slug', '=', p('project')),
+);
+const byTeam = query<{ team: string }, Row>((db, p) =>
+  joined(db).where('p.team_id', '=', p('team')).orderBy('p.slug'),
+);
+
+const toProject = (row: Row): Project => ({
+  id: row.id,
+  teamId: row.team_id,
+  teamSlug: row.team_slug,
+  slug: row.slug,
+  plan: row.plan as PlanName,
+  settings: JSON.parse(row.settings) as ProjectSettings,
+  createdAt: row.created_at,
+});
+
+export function projectsStore(db: Executor): Projects {
+  return {
+    findBySlugs: (team, project) =>
+      then(bySlugs.get(db, { team, project }), (row) => row && toProject(row)),
+    listByTeam: (team) => then(byTeam.all(db, { team }), (rows) => rows.map(toProject)),
+  };
+}

@@ -1,0 +1,82 @@
+import { sql } from 'kysely';
+import type { Repositories, Repository, Visibility } from '../../../src/ports/repositories.ts';
+import { type Executor, query, then } from '../database.ts';
+import type { Builder } from '../schema.ts';
+
+export interface RepositoryColumns {
+  repository_id: string;
+  project_id: string;
+  team_id: string;
+  name: string;
+  visibility: string;
+}
+
+/** From a full name to its repository: three look-ups in unique indexes. */
+export const byPath = (db: Builder, path: { team: string; project: string; repository: string }) =>
+  db
+    .selectFrom('teams as t')
+    .innerJoin('projects as p', (j) =>
+      j.onRef('p.team_id', '=', 't.id').on('p.slug', '=', path.project),
+    )
+    .innerJoin('repositories as r', (j) =>
+      j.onRef('r.project_id', '=', 'p.id').on('r.name', '=', path.repository),
+    )
+    .where('t.slug', '=', path.team)
+    .select(['r.id as repository_id', 'r.project_id', 'p.team_id', 'r.name', 'r.visibility']);
+
+export const toRepository = (row: RepositoryColumns): Repository => ({
+  id: row.repository_id,
+  teamId: row.team_id,
+  projectId: row.project_id,
+  name: row.name,
+  visibility: row.visibility as Visibility,
+});
+
+const find = query<{ team: string; project: string; repository: string }, RepositoryColumns>(
+  (db, p) => byPath(db, { team: p('team'), project: p('project'), repository: p('repository') }),
+);
+
+const names = query<
+  { team: string; projects: string | null; last: string; limit: number },
+  { full: string }
+>((db, p, dialect) =>
+  // Ordered by the parts, which '/' (below every character that a name has but '.' and '-') keeps
+  // close to, but not the same as, the order of full names: so the full name is what is sorted.
+  db
+    .selectFrom('repositories as r')
+    .innerJoin('projects as p', 'p.id', 'r.project_id')
+    .innerJoin('teams as t', 't.id', 'p.team_id')
+    .where('t.id', '=', p('team'))
+    .where((e) =>
+      e.or([
+        e(sql`${p('projects')}`, 'is', null),
+        e(
+          'p.id',
+          'in',
+          e
+            .selectFrom(dialect.elements(p('projects') as string).as('allowed'))
+            .select('allowed.value'),
+        ),
+      ]),
+    )
+    .select(sql<string>`t.slug || '/' || p.slug || '/' || r.name`.as('full'))
+    .where(sql<string>`t.slug || '/' || p.slug || '/' || r.name`, '>', p('last'))
+    .orderBy('full')
+    .limit(p('limit')),
+);
+
+export function repositoriesStore(db: Executor): Repositories {
+  return {
+    find: (path) => then(find.get(db, path), (row) => row && toRepository(row)),
+    listNames: (scope, last, limit) =>
+      then(
+        names.all(db, {
+          team: scope.teamId,
+          projects: scope.projectIds ? JSON.stringify(scope.projectIds) : null,
+          last: last ?? '',
+          limit,
+        }),
+        (rows) => rows.map((row) => row.full),
+      ),
+  };
+}

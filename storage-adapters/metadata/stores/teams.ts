@@ -1,0 +1,71 @@
+import type { Account, Member, PlanName, Role, Team, Teams } from '../../../src/ports/teams.ts';
+import { type Executor, query, then } from '../database.ts';
+import type { Schema } from '../schema.ts';
+
+const byId = query<{ id: string }, Schema['teams']>((db, p) =>
+  db.selectFrom('teams').selectAll().where('id', '=', p('id')),
+);
+const bySlug = query<{ slug: string }, Schema['teams']>((db, p) =>
+  db.selectFrom('teams').selectAll().where('slug', '=', p('slug')),
+);
+const all = query<object, Schema['teams']>((db) =>
+  db.selectFrom('teams').selectAll().orderBy('slug'),
+);
+const account = query<{ key: string }, Schema['accounts']>((db, p) =>
+  db
+    .selectFrom('accounts')
+    .selectAll()
+    .where((e) => e.or([e('id', '=', p('key')), e('name', '=', p('key'))])),
+);
+const accounts = query<object, Schema['accounts']>((db) =>
+  db.selectFrom('accounts').selectAll().orderBy('name'),
+);
+type MemberRow = { team_id: string; account_id: string; role: string; name: string };
+const members = query<{ team: string }, MemberRow>((db, p) =>
+  db
+    .selectFrom('members as m')
+    .innerJoin('accounts as a', 'a.id', 'm.account_id')
+    .select(['m.team_id', 'm.account_id', 'm.role', 'a.name'])
+    .where('m.team_id', '=', p('team'))
+    .orderBy('a.name'),
+);
+const member = query<{ team: string; account: string }, MemberRow>((db, p) =>
+  db
+    .selectFrom('members as m')
+    .innerJoin('accounts as a', 'a.id', 'm.account_id')
+    .select(['m.team_id', 'm.account_id', 'm.role', 'a.name'])
+    .where('m.team_id', '=', p('team'))
+    .where('m.account_id', '=', p('account')),
+);
+
+const toTeam = (row: Schema['teams']): Team => ({
+  id: row.id,
+  slug: row.slug,
+  name: row.name,
+  plan: row.plan as PlanName,
+  createdAt: row.created_at,
+});
+const toAccount = (row: Schema['accounts']): Account => ({
+  id: row.id,
+  name: row.name,
+  createdAt: row.created_at,
+});
+const toMember = (row: MemberRow): Member => ({
+  teamId: row.team_id,
+  accountId: row.account_id,
+  accountName: row.name,
+  role: row.role as Role,
+});
+
+export function teamsStore(db: Executor): Teams {
+  return {
+    findById: (id) => then(byId.get(db, { id }), (row) => row && toTeam(row)),
+    findBySlug: (slug) => then(bySlug.get(db, { slug }), (row) => row && toTeam(row)),
+    list: () => then(all.all(db, {}), (rows) => rows.map(toTeam)),
+    findAccount: (key) => then(account.get(db, { key }), (row) => row && toAccount(row)),
+    listAccounts: () => then(accounts.all(db, {}), (rows) => rows.map(toAccount)),
+    findMember: (team, accountId) =>
+      then(member.get(db, { team, account: accountId }), (row) => row && toMember(row)),
+    listMembers: (team) => then(members.all(db, { team }), (rows) => rows.map(toMember)),
+  };
+}
