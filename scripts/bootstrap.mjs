@@ -67,7 +67,7 @@ function major(running) {
 /** Runs to the end, with this process's terminal and signals. Gives the exit code: 128 + n for a signal. */
 function run(node, args, env) {
   return new Promise((fulfil, reject) => {
-    const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...args], {
+    const child = spawn(node, args, {
       stdio: 'inherit',
       env,
     });

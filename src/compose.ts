@@ -14,7 +14,7 @@ import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
 import { TokenService } from './auth/token-service.ts';
 import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
-import { plansWith } from './config/plans.ts';
+import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
@@ -118,8 +118,7 @@ async function compose(
     blobs: metadata.blobs,
     writer,
     store,
-    // Past the largest size that any machine type may run, only "too large" matters.
-    cap: Math.max(...Object.values(plans).map((plan) => plan.uncompressed.gpu)),
+    cap: measureCap(plans),
     log: logger,
   });
   opened.push(() => measurer.stop());

@@ -1,8 +1,8 @@
 /** Starts the server, prints how to use it, and drains on a signal. */
 import { start } from './compose.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
-import { RegistryError } from './oci/errors.ts';
 import { explainStart, greeting } from './observability/greeting.ts';
+import { RegistryError } from './oci/errors.ts';
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env, { cwd: process.cwd() });

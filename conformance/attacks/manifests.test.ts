@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { addImage, emptyBundle } from '../spec/bundles.ts';
 import { expectError, expectStatus } from '../spec/check.ts';
 import type { Answer } from '../spec/client.ts';
@@ -7,17 +7,19 @@ import { type Content, content, mediaTypes, unknownDigest } from '../spec/conten
 import { useServer } from '../spec/fixture.ts';
 import { manifestStatus, pushBundle } from '../spec/push.ts';
 
-const fixture = useServer();
 let repository: string;
 let top: Content;
 let fields: Record<string, unknown>;
 
-before(async () => {
-  repository = fixture.repository();
-  const bundle = emptyBundle();
-  top = addImage(bundle);
-  fields = JSON.parse(top.bytes.toString()) as Record<string, unknown>;
-  await pushBundle(fixture.registry, repository, { ...bundle, manifests: [] });
+const fixture = useServer({
+  async prepare(ready) {
+    const { registry } = ready;
+    repository = ready.repository();
+    const bundle = emptyBundle();
+    top = addImage(bundle);
+    fields = JSON.parse(top.bytes.toString()) as Record<string, unknown>;
+    await pushBundle(registry, repository, { ...bundle, manifests: [] });
+  },
 });
 
 async function put(body: string | Uint8Array, type: string = mediaTypes.manifest): Promise<Answer> {

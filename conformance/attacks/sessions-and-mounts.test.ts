@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { image } from '../spec/bundles.ts';
 import { expectError, expectHeader, expectSame, expectStatus } from '../spec/check.ts';
 import type { Answer, Registry } from '../spec/client.ts';
@@ -16,19 +16,18 @@ import {
 } from '../spec/push.ts';
 import { createTeam, createTeamToken, type Principal, type Team } from './principals.ts';
 
-const fixture = useServer();
-
 let victims: Team;
 let victim: Principal;
 let thieves: Team;
 let thief: Principal;
 
-before(async () => {
-  const { server, registry } = fixture;
-  victims = await createTeam(server, 'victims');
-  victim = await createTeamToken(server, registry, victims, 'admin');
-  thieves = await createTeam(server, 'thieves');
-  thief = await createTeamToken(server, registry, thieves, 'admin');
+const fixture = useServer({
+  async prepare({ server, registry }) {
+    victims = await createTeam(server, 'victims');
+    victim = await createTeamToken(server, registry, victims, 'admin');
+    thieves = await createTeam(server, 'thieves');
+    thief = await createTeamToken(server, registry, thieves, 'admin');
+  },
 });
 
 /** What a mount's answer shows, without what is each session's own. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { image } from '../spec/bundles.ts';
 import { expectError, expectHeader, expectSame, expectStatus } from '../spec/check.ts';
 import { type Answer, basic, type Registry } from '../spec/client.ts';
@@ -15,14 +15,14 @@ import {
   type Team,
 } from './principals.ts';
 
-const fixture = useServer();
-
 let other: Team;
 let stranger: Principal;
 
-before(async () => {
-  other = await createTeam(fixture.server, 'strangers');
-  stranger = await createTeamToken(fixture.server, fixture.registry, other, 'admin');
+const fixture = useServer({
+  async prepare({ server, registry }) {
+    other = await createTeam(server, 'strangers');
+    stranger = await createTeamToken(server, registry, other, 'admin');
+  },
 });
 
 /** Everything that can be asked about a repository from outside, by name. */

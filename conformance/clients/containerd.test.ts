@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Daemon, startDaemon } from './support/daemon.ts';
 import { assertMounted, assertStored, wrongToken } from './support/checks.ts';
-import { contentsOf, type Image, type Index, makeImage, makeIndex, writeLayout } from './support/images.ts';
+import { type Daemon, startDaemon } from './support/daemon.ts';
+import {
+  contentsOf,
+  type Image,
+  type Index,
+  makeImage,
+  makeIndex,
+  writeLayout,
+} from './support/images.ts';
 import { reference, seeded } from './support/layout-verbs.ts';
 import { must, run } from './support/run.ts';
-import { clientSuite, type Context, firstObstacle, needsPrograms, needsRoot, program } from './support/suite.ts';
+import {
+  type Context,
+  clientSuite,
+  firstObstacle,
+  needsPrograms,
+  needsRoot,
+  program,
+} from './support/suite.ts';
 
 interface Ctr {
   readonly daemon: Daemon;

@@ -5,7 +5,7 @@ import { dockerArchive, type Image, makeImage } from './support/images.ts';
 import { type LayoutClient, layoutVerbs, reference, seeded } from './support/layout-verbs.ts';
 import { assertSameContent } from './support/registry.ts';
 import { must } from './support/run.ts';
-import { clientSuite, type Context, needsPrograms, program } from './support/suite.ts';
+import { type Context, clientSuite, needsPrograms, program } from './support/suite.ts';
 
 clientSuite<LayoutClient>({
   name: 'crane',

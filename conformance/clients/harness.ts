@@ -72,7 +72,11 @@ export async function startGantry({ folder, env = {} }: GantryOptions): Promise<
     },
   });
   const known = bootstrap!;
-  assert.equal(statSync(bootstrapFile).mode & 0o777, 0o600, 'bootstrap.json is for its owner alone');
+  assert.equal(
+    statSync(bootstrapFile).mode & 0o777,
+    0o600,
+    'bootstrap.json is for its owner alone',
+  );
   return {
     data,
     bootstrap: known,

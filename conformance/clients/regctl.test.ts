@@ -3,7 +3,7 @@ import { assertLogin, assertStored } from './support/checks.ts';
 import { makeImage, writeLayout } from './support/images.ts';
 import { type LayoutClient, layoutVerbs, reference, seeded } from './support/layout-verbs.ts';
 import { must } from './support/run.ts';
-import { clientSuite, type Context, needsPrograms, program } from './support/suite.ts';
+import { type Context, clientSuite, needsPrograms, program } from './support/suite.ts';
 
 clientSuite<LayoutClient>({
   name: 'regctl',

@@ -6,15 +6,15 @@ import { type Image, makeImage, writeLayout } from './support/images.ts';
 import { type LayoutClient, layoutVerbs, reference, seeded } from './support/layout-verbs.ts';
 import { assertSameContent } from './support/registry.ts';
 import { must } from './support/run.ts';
-import { clientSuite, type Context } from './support/suite.ts';
-import { storages } from './support/storages.ts';
+import { filesystem, s3Proxied, s3Redirected } from './support/storages.ts';
+import { type Context, clientSuite } from './support/suite.ts';
 
 const skopeo = '/usr/bin/skopeo';
 
 clientSuite<LayoutClient>({
   name: 'skopeo',
   obstacle: () => (existsSync(skopeo) ? undefined : 'skopeo is not installed'),
-  storages,
+  storages: [filesystem, s3Proxied, s3Redirected],
   start,
   verbs: {
     login: (_, context) =>
@@ -104,7 +104,13 @@ async function start(context: Context): Promise<LayoutClient> {
       ]);
     },
     async remove(name) {
-      await command(context, ['delete', '--tls-verify=false', '--creds', creds, `docker://${name}`]);
+      await command(context, [
+        'delete',
+        '--tls-verify=false',
+        '--creds',
+        creds,
+        `docker://${name}`,
+      ]);
     },
   };
 }

@@ -11,20 +11,26 @@ export interface Fixture {
   repository(prefix?: string): string;
 }
 
+export interface FixtureOptions extends ServerOptions {
+  /** Runs once the server is ready, before the tests: several root hooks of a file do not wait for each other. */
+  readonly prepare?: (fixture: Fixture) => Promise<void>;
+}
+
 /** A server for the tests of one file: started before them, ended (with exit code 0) after them. */
-export function useServer(options: ServerOptions = {}): Fixture {
+export function useServer(options: FixtureOptions = {}): Fixture {
   let server: GantryServer | undefined;
   let registry: Registry | undefined;
   before(async () => {
     server = await startServer(options);
     const { teamId, token } = server.bootstrap;
     registry = new Registry(server.origin, basic(teamId, token));
+    await options.prepare?.(fixture);
   });
   after(async () => {
     registry?.close();
     await server?.stop();
   });
-  return {
+  const fixture: Fixture = {
     get server() {
       if (!server) throw new Error('the server is started before the tests, not before that');
       return server;
@@ -38,4 +44,5 @@ export function useServer(options: ServerOptions = {}): Fixture {
       return `${teamSlug}/${projectSlug}/${fresh(prefix)}`;
     },
   };
+  return fixture;
 }

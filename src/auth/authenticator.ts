@@ -92,7 +92,8 @@ export class Authenticator {
     const claims = await this.#registryTokens.verify(token);
     if (!claims) return { failure: 'The registry token is not valid. Log in again.' };
     const identity = await this.#identify(claims.credential);
-    if (!identity) return { failure: 'What this registry token stands for was revoked or expired.' };
+    if (!identity)
+      return { failure: 'What this registry token stands for was revoked or expired.' };
     const expired = claims.expiresAt <= now;
     const session: Session = { identity, access: claims.access, expired };
     if (!expired) {
@@ -102,12 +103,7 @@ export class Authenticator {
     return session;
   }
 
-  async #basic(
-    header: string,
-    value: string,
-    epoch: number,
-    now: number,
-  ): Promise<Authentication> {
+  async #basic(header: string, value: string, epoch: number, now: number): Promise<Authentication> {
     const credentials = parseBasic(value);
     if (!credentials) return { failure: 'The Basic credentials are malformed.' };
     const login = await this.#login(credentials.username, credentials.password);
@@ -124,9 +120,7 @@ export class Authenticator {
 }
 
 /** `user:password` of a Basic header's value; the password may hold colons. */
-export function parseBasic(
-  value: string,
-): { username: string; password: string } | undefined {
+export function parseBasic(value: string): { username: string; password: string } | undefined {
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(value)) return undefined;
   const text = Buffer.from(value, 'base64').toString('utf8');
   const colon = text.indexOf(':');

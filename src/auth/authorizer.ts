@@ -1,5 +1,5 @@
-import type { CatalogScope, Visibility } from '../ports/repositories.ts';
 import type { Grant, Identity } from '../ports/identity.ts';
+import type { CatalogScope, Visibility } from '../ports/repositories.ts';
 import type { Action } from '../ports/trust-policies.ts';
 
 /** Where an action would happen. A repository that does not exist yet has its project's place, private. */

@@ -19,9 +19,8 @@ export function createLogin(deps: {
 }): (username: string, password: string) => Promise<LoginResult> {
   return async (username, password) => {
     if (password === '') return { refused: 'The password is empty: give a token or a JWT.' };
-    if (username === 'oidc' || username.startsWith('oidc:')) {
-      return byJwt(deps.oidc, username.slice('oidc:'.length) || undefined, password);
-    }
+    const jwt = parseOidc(username, password);
+    if (jwt) return byJwt(deps.oidc, jwt.team, jwt.token);
     if (!teamId.test(username)) {
       return {
         refused: `The username must be the team's id (team_…), or "oidc" with a JWT as the password; it was ${JSON.stringify(username.slice(0, 80))}.`,
@@ -33,6 +32,22 @@ export function createLogin(deps: {
     }
     return lookup;
   };
+}
+
+/**
+ * `oidc` or `oidc:<team id>` and a JWT. Basic splits at the first colon, so there the team arrives at the
+ * head of the password; a JWT itself has no colon.
+ */
+function parseOidc(
+  username: string,
+  password: string,
+): { team: string | undefined; token: string } | undefined {
+  if (username.startsWith('oidc:')) return { team: username.slice(5), token: password };
+  if (username !== 'oidc') return undefined;
+  const colon = password.indexOf(':');
+  return colon < 0
+    ? { team: undefined, token: password }
+    : { team: password.slice(0, colon), token: password.slice(colon + 1) };
 }
 
 async function byJwt(

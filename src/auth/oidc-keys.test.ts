@@ -40,7 +40,8 @@ test('a key that is new is found at once, a withdrawn one is gone with the next 
   const old = issuer.keys[0]!;
   clock.time += minute;
   await issuer.rotate();
-  assert.equal(await outcome(verifier.verify(await token())), 'ok');
+  const atOnce = Array.from({ length: 20 }, async () => outcome(verifier.verify(await token())));
+  assert.deepEqual(new Set(await Promise.all(atOnce)), new Set(['ok']));
   assert.deepEqual(issuer.requests, { discovery: 2, jwks: 2, other: 0 });
   const late = issuer.sign({ aud: 'registry.example', sub: 'org/app' }, { key: old });
   assert.equal(await outcome(verifier.verify(await late)), 'rejected');

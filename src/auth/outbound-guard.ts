@@ -80,8 +80,7 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
   const reachable = (address: string): boolean => {
     const family = isIP(address);
     if (family === 4) return allowed.ipv4.check(address) || !inner4.check(address);
-    // A zone (fe80::1%eth0) is never global, and no BlockList reads it.
-    if (family !== 6 || address.includes('%')) return false;
+    if (family !== 6) return false;
     // Kept apart by family: a BlockList lets IPv4 rules speak for ::ffff: addresses.
     if (allowed.ipv6.check(address, 'ipv6')) return true;
     return global6.check(address, 'ipv6') && !inner6.check(address, 'ipv6');

@@ -122,9 +122,10 @@ export class TokenService {
 export function parseScope(
   scope: string,
 ): { type: 'repository' | 'registry'; name: string; actions: string[] } | undefined {
-  const match = /^(repository|registry)(?:\([a-z0-9]+\))?:([^:\s]{1,255}(?::\d+)?):([a-z*,]{1,64})$/.exec(
-    scope,
-  );
+  const match =
+    /^(repository|registry)(?:\([a-z0-9]+\))?:([^:\s]{1,255}(?::\d+)?):([a-z*,]{1,64})$/.exec(
+      scope,
+    );
   if (!match) return undefined;
   return {
     type: match[1] as 'repository' | 'registry',

@@ -48,11 +48,17 @@ export function createApp(
     if (status >= 500) {
       services.logger.error('request failed', { cause: String((error as Error)?.stack ?? error) });
     }
-    res.status(status).json(
-      status >= 500
-        ? { code: 'INTERNAL', message: 'The registry failed.', hint: 'The operator finds why in its log.' }
-        : { code: 'INVALID', message: 'The request is malformed or too large.', hint: '' },
-    );
+    res
+      .status(status)
+      .json(
+        status >= 500
+          ? {
+              code: 'INTERNAL',
+              message: 'The registry failed.',
+              hint: 'The operator finds why in its log.',
+            }
+          : { code: 'INVALID', message: 'The request is malformed or too large.', hint: '' },
+      );
   });
   return app as unknown as (req: IncomingMessage, res: ServerResponse) => void;
 }

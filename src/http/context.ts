@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import type { Session } from '../auth/authenticator.ts';
 import type { RepositoryPath } from '../oci/reference.ts';
-import type { Services } from './services.ts';
 import type { RegistryRequest } from './parse-request.ts';
+import type { Services } from './services.ts';
 
 /** One request on its way through a handler. */
 export interface Context {

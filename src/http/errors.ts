@@ -17,6 +17,7 @@ const table: Record<ErrorKind, readonly [code: string, status: number]> = {
   'manifest-unknown': ['MANIFEST_UNKNOWN', 404],
   'manifest-too-large': ['SIZE_INVALID', 413],
   'manifest-in-use': ['UNSUPPORTED', 405],
+  'config-too-large': ['SIZE_INVALID', 413],
   'name-invalid': ['NAME_INVALID', 400],
   'name-unknown': ['NAME_UNKNOWN', 404],
   'tag-invalid': ['NAME_INVALID', 400],
@@ -57,9 +58,7 @@ export function toErrorResponse(info: ErrorInfo): ErrorResponse {
   return {
     status,
     code,
-    body: JSON.stringify({
-      errors: [{ code, message, detail: { ...detail, ...(info.hint && { hint: info.hint }) } }],
-    }),
+    body: JSON.stringify({ errors: [{ code, message, detail: detail ?? {} }] }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
-import type { MetricsAccess } from '../config/config.ts';
 import { hashSecret } from '../auth/identities.ts';
+import type { MetricsAccess } from '../config/config.ts';
 import type { Services } from './services.ts';
 
 /** Alive: the event loop answers. */

@@ -35,14 +35,14 @@ export class Origins {
   of(req: IncomingMessage): Origin {
     if (this.#publicUrl) return { url: this.#publicUrl, host: new URL(this.#publicUrl).host };
     const trusted = this.#isProxy(req.socket.remoteAddress);
-    const host =
-      (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
+    const host = (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
     if (!hostPattern.test(host)) {
       throw refuse('invalid', 'The Host header is missing or is no host name.');
     }
     const forwarded = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
     const encrypted = (req.socket as TLSSocket).encrypted === true;
-    const scheme = forwarded === 'https' || forwarded === 'http' ? forwarded : encrypted ? 'https' : 'http';
+    const scheme =
+      forwarded === 'https' || forwarded === 'http' ? forwarded : encrypted ? 'https' : 'http';
     return { url: `${scheme}://${host}`, host };
   }
 

@@ -1,22 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { anonymous } from '../auth/authorizer.ts';
 import { type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
 import { parseRepositoryPath } from '../oci/reference.ts';
 import { checkRepositoryName } from '../policy/naming.ts';
 import { unauthorized } from './access.ts';
 import { answerJson, type Context, type Handler } from './context.ts';
-import { challenge, sendError } from './send-error.ts';
 import { toErrorInfo } from './errors.ts';
 import { deleteBlob, getBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/lists.ts';
 import { deleteManifest, getManifest, putManifest } from './handlers/manifests.ts';
-import {
-  deleteUpload,
-  getUpload,
-  patchUpload,
-  postUpload,
-  putUpload,
-} from './handlers/uploads.ts';
+import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import { parseRegistryUrl, type RegistryRequest, type RouteName } from './parse-request.ts';
+import { challenge, sendError } from './send-error.ts';
 import type { Services } from './services.ts';
 
 type Methods = Readonly<Record<string, Handler>>;
@@ -125,7 +120,9 @@ function logAccess(
 ): void {
   const { request, failure, took } = what;
   const read = req.method === 'GET' || req.method === 'HEAD';
-  const quiet = failure ? failure.kind === 'unauthorized' && !what.actor : read;
+  // Every client's first request is refused, to learn where to log in.
+  const asked = failure?.kind === 'unauthorized' && what.actor === anonymous.actor;
+  const quiet = failure ? asked : read;
   logger[failure && res.statusCode >= 500 ? 'error' : quiet ? 'debug' : 'info']('request', {
     requestId: res.getHeader('x-request-id'),
     method: req.method,

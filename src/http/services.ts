@@ -1,18 +1,18 @@
 import type { Authenticator } from '../auth/authenticator.ts';
+import type { LoginResult } from '../auth/login.ts';
 import type { TokenService } from '../auth/token-service.ts';
 import type { UploadUrls } from '../auth/upload-urls.ts';
-import type { LoginResult } from '../auth/login.ts';
 import type { Plans } from '../config/plans.ts';
-import type { Metrics } from '../observability/metrics.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Metadata } from '../ports/metadata.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Metadata } from '../ports/metadata.ts';
+import type { EnsuredRepositories } from '../registry/ensure-repository.ts';
+import type { Listing } from '../registry/list.ts';
 import type { BlobMount } from '../registry/mount-blob.ts';
+import type { Pull } from '../registry/pull.ts';
 import type { BlobPush } from '../registry/push-blob.ts';
 import type { createManifestPush } from '../registry/push-manifest.ts';
-import type { Listing } from '../registry/list.ts';
-import type { Pull } from '../registry/pull.ts';
-import type { EnsuredRepositories } from '../registry/ensure-repository.ts';
 import type { Origins } from './origin.ts';
 
 /** What handlers call. Made in compose.ts. */

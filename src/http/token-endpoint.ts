@@ -2,9 +2,9 @@ import type { Request, Response } from 'express';
 import { parseBasic } from '../auth/authenticator.ts';
 import { anonymous } from '../auth/authorizer.ts';
 import type { Identity } from '../ports/identity.ts';
+import { unauthorized } from './access.ts';
 import { toErrorInfo, toErrorResponse } from './errors.ts';
 import type { Services } from './services.ts';
-import { unauthorized } from './access.ts';
 
 interface TokenRequest {
   readonly credentials: { username: string; password: string } | undefined;

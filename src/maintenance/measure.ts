@@ -1,6 +1,4 @@
 import type { Readable } from 'node:stream';
-import type { Digest } from '../oci/digest.ts';
-import { layerCompressionOf } from '../oci/media-types.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Blobs, Measure, PendingMeasure } from '../ports/blobs.ts';
 import type { CommandWriter } from '../ports/commands.ts';
@@ -55,7 +53,7 @@ class ChildMeasurer implements Measurer {
   #stopped = false;
   #child: LayerProcess | undefined;
   /** Could not be had in this round or an earlier one. */
-  readonly #troubled = new Set<Digest>();
+  readonly #troubled = new Set<string>();
   #retries = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -114,8 +112,8 @@ class ChildMeasurer implements Measurer {
 
   /** False where any is left that has to be tried again. */
   async #measureAll(): Promise<boolean> {
-    const left = new Set<Digest>();
-    let recorded = new Set<Digest>();
+    const left = new Set<string>();
+    let recorded = new Set<string>();
     for (;;) {
       const next = await this.#nextLayers(left, recorded);
       if (next.length === 0) return left.size === 0;
@@ -126,12 +124,12 @@ class ChildMeasurer implements Measurer {
         if (this.#stopped) return false;
         if (measure) {
           await this.#parts.writer.run('RecordMeasure', measure);
-          recorded.add(layer.digest);
-          this.#troubled.delete(layer.digest);
+          recorded.add(idOf(layer));
+          this.#troubled.delete(idOf(layer));
           failures = 0;
         } else {
-          left.add(layer.digest);
-          this.#troubled.add(layer.digest);
+          left.add(idOf(layer));
+          this.#troubled.add(idOf(layer));
           if (++failures === failuresInARow) return false;
         }
       }
@@ -139,24 +137,24 @@ class ChildMeasurer implements Measurer {
   }
 
   /** Those that failed in an earlier round come last, so that they are in nobody's way. */
-  async #nextLayers(left: Set<Digest>, recorded: ReadonlySet<Digest>): Promise<PendingMeasure[]> {
+  async #nextLayers(left: Set<string>, recorded: ReadonlySet<string>): Promise<PendingMeasure[]> {
     if (this.#troubled.size > mostTroubled) this.#troubled.clear();
     const limit = batch + left.size + this.#troubled.size;
     const pending = await this.#parts.blobs.pendingMeasures(limit);
-    for (const { digest } of pending) {
+    for (const layer of pending) {
       // Its record changed nothing: it must not keep us busy for ever.
-      if (recorded.has(digest)) left.add(digest);
+      if (recorded.has(idOf(layer))) left.add(idOf(layer));
     }
-    const late = ({ digest }: PendingMeasure) => Number(this.#troubled.has(digest));
+    const late = (layer: PendingMeasure) => Number(this.#troubled.has(idOf(layer)));
     return pending
-      .filter(({ digest }) => !left.has(digest))
+      .filter((layer) => !left.has(idOf(layer)))
       .sort((a, b) => late(a) - late(b))
       .slice(0, batch);
   }
 
   /** Undefined where nothing can be said of the layer now. */
   async #measure(layer: PendingMeasure): Promise<Measure | undefined> {
-    const { digest } = layer;
+    const { digest, compression } = layer;
     const { log } = this.#parts;
     let reason = '';
     for (let attempt = 1; attempt <= attempts; attempt++) {
@@ -164,9 +162,10 @@ class ChildMeasurer implements Measurer {
       if (this.#stopped) return undefined;
       if (result.type === 'verdict') {
         const { verdict } = result;
-        if (verdict.state === 'measured') return { digest, ...verdict, reason: undefined };
+        if (verdict.state === 'measured')
+          return { digest, compression, ...verdict, reason: undefined };
         log.warn('a layer is not fit to run', { digest, ...verdict });
-        return { digest, ...verdict, uncompressedSize: undefined };
+        return { digest, compression, ...verdict, uncompressedSize: undefined };
       }
       if (result.type === 'source-failed') {
         log.warn('a layer could not be read to measure it', {
@@ -181,18 +180,14 @@ class ChildMeasurer implements Measurer {
     }
     return {
       digest,
+      compression,
       state: 'mismatch',
       uncompressedSize: undefined,
       reason: `Measuring the layer failed ${attempts} times: ${reason}.`,
     };
   }
 
-  async #tryOnce({ key, mediaType }: PendingMeasure): Promise<MeasureResult> {
-    const compression = layerCompressionOf(mediaType);
-    if (compression === undefined) {
-      const reason = `The media type ${mediaType} is not that of an image's layer.`;
-      return { type: 'verdict', verdict: { state: 'mismatch', reason } };
-    }
+  async #tryOnce({ key, compression }: PendingMeasure): Promise<MeasureResult> {
     let source: Readable;
     try {
       source = await this.#parts.store.open(key);
@@ -226,6 +221,10 @@ class ChildMeasurer implements Measurer {
     this.#child = undefined;
     await child?.close();
   }
+}
+
+function idOf({ digest, compression }: PendingMeasure): string {
+  return `${digest} ${compression}`;
 }
 
 function messageOf(error: unknown): string {

@@ -15,6 +15,7 @@ export type ErrorKind =
   | 'manifest-unknown'
   | 'manifest-too-large'
   | 'manifest-in-use'
+  | 'config-too-large'
   | 'name-invalid'
   | 'name-unknown'
   | 'tag-invalid'

@@ -48,7 +48,7 @@ function generator(seed: number): (below: number) => number {
 test('whatever the bytes are, they are read or refused as the registry refuses', () => {
   const next = generator(20260101);
   let read = 0;
-  for (let round = 0; round < 20_000; round++) {
+  for (let round = 0; round < 5_000; round++) {
     const bytes = [...Buffer.from(JSON.stringify(documents[next(documents.length)]))];
     for (let change = 0; change <= next(3); change++) {
       const at = next(bytes.length);
@@ -69,5 +69,5 @@ test('whatever the bytes are, they are read or refused as the registry refuses',
       assert.doesNotMatch(error.message, /\p{C}/u);
     }
   }
-  assert.ok(read > 100 && read < 15_000, `${read} were read`);
+  assert.ok(read > 100 && read < 4_000, `${read} were read`);
 });

@@ -7,7 +7,7 @@ import { formatBytes } from './format-bytes.ts';
 export function checkConfigSize({ config }: ParsedManifest, plan: Plan): Decision {
   if (!config || config.size <= plan.config) return allowed;
   return deny(
-    'size-invalid',
+    'config-too-large',
     `The config has ${formatBytes(config.size)}, more than the ${formatBytes(plan.config)} that one may have.`,
     'Shorten its history, labels or environment (docker inspect IMAGE shows them), or move the data into a layer.',
     { size: config.size, limit: plan.config, digest: config.digest },

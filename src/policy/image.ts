@@ -37,14 +37,26 @@ export function checkImage({ manifest, config, plan, settings }: ImageFacts): Im
 
   const layers = checkLayerMediaTypes(manifest, settings);
   if (!layers.allow) return layers;
-  if (config?.byteLength !== manifest.config?.size) {
-    return deny(
-      'manifest-invalid',
-      `The config that the manifest names has another size than the manifest says (${manifest.config?.size} bytes).`,
-      'Push the image again.',
-      { field: 'config.size', size: config?.byteLength ?? null },
-    );
-  }
-  const platform = checkPlatform(config!, settings);
+  if (!config) return configUnknown(manifest);
+  if (config.byteLength !== manifest.config?.size) return configOfOtherSize(manifest, config);
+  const platform = checkPlatform(config, settings);
   return platform.allow ? { ...layers, platform: platform.platform } : platform;
+}
+
+function configUnknown({ config }: ParsedManifest): Decision {
+  return deny(
+    'manifest-blob-unknown',
+    `The image's config ${config?.digest} is not in this repository.`,
+    'Push all blobs of an image before its manifest.',
+    { digests: [config?.digest] },
+  );
+}
+
+function configOfOtherSize(manifest: ParsedManifest, config: Uint8Array): Decision {
+  return deny(
+    'manifest-invalid',
+    `The manifest says that the image's config has ${manifest.config?.size} bytes, and it has ${config.byteLength}.`,
+    'Push the image again.',
+    { field: 'config.size', size: config.byteLength },
+  );
 }

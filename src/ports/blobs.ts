@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import type { LayerCompression } from '../oci/media-types.ts';
 import type { RepositoryPath } from '../oci/reference.ts';
 import type { Awaitable } from './awaitable.ts';
 import type { CatalogScope, Repository } from './repositories.ts';
@@ -16,9 +17,13 @@ export interface ResolvedBlob {
   readonly blob: BlobRow | undefined;
 }
 
-/** How a layer's uncompressed size stands. Sizes are bytes. */
+/**
+ * How a layer's uncompressed size stands. Sizes are bytes. By digest and by what the bytes were said to
+ * be: a false label that somebody puts on a layer must not stick to everybody's.
+ */
 export interface Measure {
   readonly digest: Digest;
+  readonly compression: LayerCompression;
   readonly state: 'pending' | 'measured' | 'over' | 'mismatch';
   readonly uncompressedSize: number | undefined;
   /** Why a layer must not be run: not what its media type says, or more than the cap. */
@@ -28,8 +33,8 @@ export interface Measure {
 /** A layer that waits to be measured. */
 export interface PendingMeasure {
   readonly digest: Digest;
+  readonly compression: LayerCompression;
   readonly key: string;
-  readonly mediaType: string;
 }
 
 export interface Blobs {

@@ -26,10 +26,12 @@ export interface PutManifestArgs {
   readonly subject: Digest | undefined;
   /** Blobs it names that must be linked in the repository when the command runs. */
   readonly blobs: readonly Digest[];
+  /** Blobs it names that the repository may lack (their bytes may live elsewhere). */
+  readonly optionalBlobs: readonly Digest[];
   /** Manifests it names that must be in the repository when the command runs. */
   readonly manifests: readonly Digest[];
   /** Layers of an image, to be measured. */
-  readonly layers: readonly { digest: Digest; mediaType: string; compression: LayerCompression }[];
+  readonly layers: readonly { digest: Digest; compression: LayerCompression }[];
   /** Compressed bytes of config and layers; 0 for an index. */
   readonly imageSize: number;
   /** `os/architecture` of an image. */
@@ -58,7 +60,13 @@ export interface Commands {
   CreateToken: { args: { token: Token; hash: string }; result: null };
   RevokeToken: { args: { id: string; now: number }; result: { revoked: boolean } };
   CreateRefreshToken: {
-    args: { id: string; hash: string; credential: RefreshCredential; expiresAt: number; now: number };
+    args: {
+      id: string;
+      hash: string;
+      credential: RefreshCredential;
+      expiresAt: number;
+      now: number;
+    };
     result: null;
   };
   /** Last use, in batches. */

@@ -1,5 +1,5 @@
-import type { Action } from './trust-policies.ts';
 import type { RefreshCredential } from './tokens.ts';
+import type { Action } from './trust-policies.ts';
 
 /** What an identity may do in one team. */
 export interface Grant {

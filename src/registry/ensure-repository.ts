@@ -1,9 +1,8 @@
-import type { Plan } from '../config/plans.ts';
+import { countLimits, type Plan } from '../config/plans.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
-import { countLimits } from './push-manifest.ts';
 
 export type EnsuredRepositories = (
   project: Project,

@@ -17,11 +17,7 @@ export class BlobMount {
   }
 
   /** From a repository that the caller may pull from. Undefined: it does not link the blob. */
-  async from(
-    source: Repository,
-    target: Repository,
-    digest: Digest,
-  ): Promise<BlobRow | undefined> {
+  async from(source: Repository, target: Repository, digest: Digest): Promise<BlobRow | undefined> {
     const blob = await this.#blobs.find(source.id, digest);
     return blob && this.#link(target, digest);
   }

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { type Digest, type DigestAlgorithm, formatDigest } from '../oci/digest.ts';
 import type { BlobWriter } from '../ports/blob-store.ts';
-import { type DigestAlgorithm, formatDigest, type Digest } from '../oci/digest.ts';
 
 /** What this process holds of an upload between its requests. */
 export interface OpenUpload {

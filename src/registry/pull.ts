@@ -32,7 +32,10 @@ export class Pull {
     });
   }
 
-  resolveManifest(path: RepositoryPath, reference: string): Awaitable<ResolvedManifest | undefined> {
+  resolveManifest(
+    path: RepositoryPath,
+    reference: string,
+  ): Awaitable<ResolvedManifest | undefined> {
     return this.#manifests.resolve(path, reference);
   }
 

@@ -174,11 +174,11 @@ export class BlobPush {
   /** Lets the store put down its state in the middle of a request, before parts exist that only it names. */
   #record(row: UploadRow): (storeState: string) => Promise<void> {
     return async (storeState) => {
-      const { id, offset, digestSoFar: digest } = await this.find(
-        row.id,
-        row.repositoryId,
-        row.subject,
-      );
+      const {
+        id,
+        offset,
+        digestSoFar: digest,
+      } = await this.find(row.id, row.repositoryId, row.subject);
       await this.#writer.run('AdvanceUpload', {
         id,
         from: offset,

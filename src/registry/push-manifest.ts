@@ -1,20 +1,21 @@
+import { countLimits, type Plan } from '../config/plans.ts';
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
 import { RegistryError, refuse } from '../oci/errors.ts';
-import { layerCompressionOf } from '../oci/media-types.ts';
 import {
   type ParsedManifest,
   parseManifest,
   requiredBlobs,
   requiredManifests,
 } from '../oci/manifest.ts';
+import { layerCompressionOf } from '../oci/media-types.ts';
+import { checkImage, needsConfig } from '../policy/image.ts';
+import { imageSize } from '../policy/image-size.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter, CountLimits } from '../ports/commands.ts';
+import type { CommandWriter } from '../ports/commands.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
-import type { Plan } from '../config/plans.ts';
-import { checkImage } from '../policy/image.ts';
 
 export interface ManifestPut {
   readonly repository: Repository;
@@ -61,7 +62,9 @@ export function createManifestPush(deps: {
       blobs.map((blob) => blob.digest),
     );
     checkSizes(blobs, held);
-    const config = await readConfig(deps.store, manifest, held, put.plan.config);
+    const config = needsConfig(manifest, put.plan)
+      ? await readConfig(deps.store, manifest, held)
+      : undefined;
     const decision = checkImage({
       manifest,
       config,
@@ -78,9 +81,10 @@ export function createManifestPush(deps: {
       annotations: manifest.annotations,
       subject: manifest.subject?.digest,
       blobs: blobs.map((blob) => blob.digest),
+      optionalBlobs: manifest.layers.map((layer) => layer.digest),
       manifests: requiredManifests(manifest).map((child) => child.digest),
       layers: manifest.isImage ? measurable(manifest, held) : [],
-      imageSize: blobs.reduce((sum, blob) => sum + blob.size, 0),
+      imageSize: imageSize(manifest),
       platform: decision.platform,
       tags: put.tags,
       actor: put.actor,
@@ -89,15 +93,6 @@ export function createManifestPush(deps: {
     });
     if (manifest.isImage) deps.pushed();
     return { digest, subject: manifest.subject?.digest, warnings: decision.warnings ?? [] };
-  };
-}
-
-export function countLimits(plan: Plan): CountLimits {
-  return {
-    plan: plan.name,
-    repositories: plan.counts.repositoriesPerProject,
-    images: plan.counts.imagesPerRepository,
-    tags: plan.counts.tagsPerRepository,
   };
 }
 
@@ -120,16 +115,14 @@ function checkSizes(
   }
 }
 
-/** The config's bytes, where the rules look at them: an image's, not larger than the plan allows. */
+/** The config's bytes, where the repository holds them. */
 async function readConfig(
   store: BlobStore,
   manifest: ParsedManifest,
   held: readonly BlobRow[],
-  limit: number,
 ): Promise<Buffer | undefined> {
-  if (!manifest.isImage) return undefined;
   const row = held.find((blob) => blob.digest === manifest.config?.digest);
-  if (!row || row.size > limit) return undefined;
+  if (!row) return undefined;
   const chunks: Buffer[] = [];
   for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
@@ -139,6 +132,6 @@ function measurable(manifest: ParsedManifest, held: readonly BlobRow[]) {
   const stored = new Set(held.map((blob) => blob.digest));
   return manifest.layers.flatMap(({ digest, mediaType }) => {
     const compression = layerCompressionOf(mediaType);
-    return compression && stored.has(digest) ? [{ digest, mediaType, compression }] : [];
+    return compression && stored.has(digest) ? [{ digest, compression }] : [];
   });
 }

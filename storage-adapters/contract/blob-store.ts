@@ -15,6 +15,8 @@ export type Case = (bench: Bench, t: TestContext) => Promise<string[]>;
 /** Cases by the sentence of the port that each checks. */
 export type Cases = Readonly<Record<string, Case>>;
 
+const caseTimeout = 120_000;
+
 /**
  * The suite that every blob store passes: one test for each sentence of src/ports/blob-store.ts. After
  * each test the place must hold the keys that it committed, and after their deletion nothing.
@@ -26,7 +28,7 @@ export function blobStoreContract(name: string, subject: () => Promise<Subject> 
   for (const [group, cases] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {
       for (const [sentence, run] of Object.entries(cases)) {
-        test(sentence, async (t) => runCase(await subject(), run, t));
+        test(sentence, { timeout: caseTimeout }, async (t) => runCase(await subject(), run, t));
       }
     });
   }
@@ -43,13 +45,13 @@ export async function runCase(subject: Subject, run: Case, t: TestContext): Prom
   const bench: Bench = {
     unit: subject.unit,
     unfinishedShows: subject.unfinishedShows,
-    open: () => subject.open(),
     held: () => subject.held(),
     openDescriptors: () => subject.openDescriptors(),
     store: await reopen(),
     reopen,
   };
   try {
+    assert.deepEqual(await subject.held(), [], 'what was there before the test');
     const committed = await run(bench, t);
     assert.deepEqual(await subject.held(), [...committed].sort(), 'what the test left');
     assert.deepEqual(await subject.openDescriptors(), [], 'descriptors that the test left open');
@@ -57,5 +59,6 @@ export async function runCase(subject: Subject, run: Case, t: TestContext): Prom
     assert.deepEqual(await subject.held(), [], 'what is left when all is deleted');
   } finally {
     for (const store of stores) await store.close();
+    await subject.clear();
   }
 }

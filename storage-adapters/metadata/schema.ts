@@ -71,7 +71,7 @@ export interface Schema {
   blob_links: { repository_id: string; digest: string; linked_at: number };
   measures: {
     digest: string;
-    media_type: string;
+    compression: string;
     state: string;
     uncompressed_size: number | null;
     reason: string | null;

@@ -42,7 +42,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const deadline = performance.now() + startMs;
   while (!(await ready())) {
-    if (ended || child.pid === undefined) throw new Error(`${program} ended at its start\n${tail()}`);
+    if (ended || child.pid === undefined)
+      throw new Error(`${program} ended at its start\n${tail()}`);
     if (performance.now() > deadline) {
       child.kill('SIGKILL');
       throw new Error(`${program} was not ready after ${startMs / 1000} s\n${tail()}`);

@@ -78,7 +78,10 @@ export function makeImage({
     created: '2020-01-01T00:00:00Z',
     config: { Cmd: ['/none'], Labels: { seed } },
     rootfs: { type: 'layers', diff_ids: tars.map((bytes) => digestOf(bytes)) },
-    history: tars.map((_, index) => ({ created: '2020-01-01T00:00:00Z', created_by: `step ${index}` })),
+    history: tars.map((_, index) => ({
+      created: '2020-01-01T00:00:00Z',
+      created_by: `step ${index}`,
+    })),
   });
   const manifestType = docker ? dockerManifest : ociManifest;
   const manifest = json(manifestType, {
@@ -99,7 +102,10 @@ export function makeIndex(options: Omit<ImageOptions, 'platform' | 'docker'>): I
   const manifest = json(ociIndex, {
     schemaVersion: 2,
     mediaType: ociIndex,
-    manifests: images.map((image, at) => ({ ...image.manifest.descriptor, platform: platforms[at] })),
+    manifests: images.map((image, at) => ({
+      ...image.manifest.descriptor,
+      platform: platforms[at],
+    })),
   });
   return { kind: 'index', manifest, images };
 }
@@ -140,9 +146,14 @@ export function readLayoutBlob(folder: string, digest: string): Buffer {
 
 /** A `docker load` archive: what engines without OCI layouts read. */
 export function dockerArchive(reference: string, image: Image): Buffer {
-  const layers = image.layers.map((layer, at) => ({ name: `${at}/layer.tar`, bytes: uncompressed(layer) }));
+  const layers = image.layers.map((layer, at) => ({
+    name: `${at}/layer.tar`,
+    bytes: uncompressed(layer),
+  }));
   const config = `${image.config.descriptor.digest.slice('sha256:'.length)}.json`;
-  const manifest = [{ Config: config, RepoTags: [reference], Layers: layers.map(({ name }) => name) }];
+  const manifest = [
+    { Config: config, RepoTags: [reference], Layers: layers.map(({ name }) => name) },
+  ];
   return tar([
     { name: config, bytes: image.config.bytes },
     ...layers,

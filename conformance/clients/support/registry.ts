@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import type { Descriptor } from '../../../src/oci/descriptor.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { manifestKindOf, manifestMediaTypes } from '../../../src/oci/media-types.ts';
-import { type Content, contentsOf, diffIds, type Image, type Index, uncompressed } from './images.ts';
+import {
+  type Content,
+  contentsOf,
+  diffIds,
+  type Image,
+  type Index,
+  uncompressed,
+} from './images.ts';
 
 export interface Credentials {
   readonly username: string;
@@ -80,7 +87,8 @@ export class Registry {
       return { kind: 'index', manifest, images };
     }
     const layers: Content[] = [];
-    for (const layer of body.layers as Descriptor[]) layers.push(await this.blob(repository, layer));
+    for (const layer of body.layers as Descriptor[])
+      layers.push(await this.blob(repository, layer));
     return { kind: 'image', manifest, config: await this.blob(repository, body.config), layers };
   }
 
@@ -102,7 +110,9 @@ export class Registry {
     const response = await this.request(target, init);
     if (response.status === status) return response;
     const text = await response.text();
-    throw new Error(`${init.method ?? 'GET'} ${target}: ${response.status}, not ${status}\n${text}`);
+    throw new Error(
+      `${init.method ?? 'GET'} ${target}: ${response.status}, not ${status}\n${text}`,
+    );
   }
 }
 
@@ -124,5 +134,8 @@ export function assertSameBytes(actual: Image | Index, expected: Image | Index):
 /** The config and the layers' files are the same, however the layers are compressed: what engines keep. */
 export function assertSameContent(actual: Image, expected: Image): void {
   assert.equal(actual.config.bytes.toString(), expected.config.bytes.toString());
-  assert.deepEqual(actual.layers.map((layer) => digestOf(uncompressed(layer))), diffIds(expected));
+  assert.deepEqual(
+    actual.layers.map((layer) => digestOf(uncompressed(layer))),
+    diffIds(expected),
+  );
 }

@@ -1,8 +1,9 @@
 /** A folder of a test's own, with a home, so that no client reads or writes the user's settings. */
+
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 
 export interface Sandbox {
   readonly folder: string;

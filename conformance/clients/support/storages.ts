@@ -1,4 +1,5 @@
 /** Where the server under test keeps its bytes: the same suites run on each. */
+import { findVersitygw, startVersitygw } from '../../tools/versitygw.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export interface Storage {
@@ -13,4 +14,37 @@ export const filesystem: Storage = {
   start: async () => ({ env: {}, stop: async () => {} }),
 };
 
-export const storages: readonly Storage[] = [filesystem];
+/** Every byte goes through the server. */
+export const s3Proxied = s3('S3, proxied', () => ({ GANTRY_S3_REDIRECT: 'off' }));
+
+/** Pulls are redirected, to a name that has nothing in common with the registry's. */
+export const s3Redirected = s3('S3, redirected', (endpoint) => {
+  const { port } = new URL(endpoint);
+  return { GANTRY_S3_REDIRECT: 'on', GANTRY_S3_PUBLIC_ENDPOINT: `http://localhost:${port}` };
+});
+
+function s3(name: string, settings: (endpoint: string) => Record<string, string>): Storage {
+  return {
+    name,
+    obstacle: () => {
+      const found = findVersitygw();
+      return 'missing' in found ? found.missing : undefined;
+    },
+    async start(sandbox) {
+      const found = findVersitygw();
+      if ('missing' in found) throw new Error(found.missing);
+      const server = await startVersitygw({ program: found.path, folder: sandbox.fresh('s3') });
+      return {
+        env: {
+          GANTRY_STORAGE: `s3://${server.bucket}/registry`,
+          GANTRY_S3_ENDPOINT: server.endpoint,
+          GANTRY_S3_REGION: server.region,
+          AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
+          ...settings(server.endpoint),
+        },
+        stop: () => server.stop(),
+      };
+    },
+  };
+}

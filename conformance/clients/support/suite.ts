@@ -53,7 +53,7 @@ export function clientSuite<Client>(suite: ClientSuite<Client>): void {
   for (const storage of suite.storages ?? [filesystem]) {
     describe(`${suite.name} on ${storage.name}`, () => {
       const obstacle = whySkipped(suite) ?? storage.obstacle?.();
-      let running: { client: Client; context: Context; stop(): Promise<void> } | undefined;
+      let running: Awaited<ReturnType<typeof start<Client>>> | undefined;
       if (!obstacle) {
         before(async () => {
           running = await start(suite, storage);
@@ -81,38 +81,23 @@ function whySkipped(suite: { slow?: boolean; obstacle?: () => string | undefined
 }
 
 async function start<Client>(suite: ClientSuite<Client>, storage: Storage) {
-  const stack: Array<() => Promise<void> | void> = [];
-  const stop = async () => {
-    const failures: unknown[] = [];
-    for (const end of stack.reverse()) {
-      try {
-        await end();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-  };
-  try {
-    const sandbox = makeSandbox();
-    stack.push(() => sandbox.remove());
-    const { env, stop: stopStorage } = await storage.start(sandbox);
-    stack.push(stopStorage);
-    const gantry = await startGantry({ folder: sandbox.fresh('server'), env });
-    stack.push(() => gantry.stop());
-    const [host, port] = gantry.bootstrap.registry.split(':') as [string, string];
-    const tap = await startWiretap({ host, port: Number(port) });
-    stack.push(() => tap.close());
-    const { teamId, token } = gantry.bootstrap;
-    const credentials = { username: teamId, password: token };
-    const context = { gantry, host: tap.host, tap, raw: gantry.raw, credentials, sandbox };
-    const client = await suite.start(context);
-    stack.push(async () => suite.stop?.(client));
-    return { client, context, stop };
-  } catch (error) {
-    await stop().catch(() => {});
-    throw error;
-  }
+  await using stack = new AsyncDisposableStack();
+  const sandbox = makeSandbox();
+  stack.defer(() => sandbox.remove());
+  const { env, stop: stopStorage } = await storage.start(sandbox);
+  stack.defer(stopStorage);
+  const gantry = await startGantry({ folder: sandbox.fresh('server'), env });
+  stack.defer(() => gantry.stop());
+  const [host, port] = gantry.bootstrap.registry.split(':') as [string, string];
+  const tap = await startWiretap({ host, port: Number(port) });
+  stack.defer(() => tap.close());
+  const { teamId, token } = gantry.bootstrap;
+  const credentials = { username: teamId, password: token };
+  const context = { gantry, host: tap.host, tap, raw: gantry.raw, credentials, sandbox };
+  const client = await suite.start(context);
+  stack.defer(async () => suite.stop?.(client));
+  const running = stack.move();
+  return { client, context, stop: () => running.disposeAsync() };
 }
 
 async function withEvidence(t: TestContext, context: Context, body: () => Promise<void>) {

@@ -13,7 +13,11 @@ export function tar(entries: readonly TarEntry[]): Buffer {
   const parts: Buffer[] = [];
   for (const entry of entries) {
     const body = Buffer.from(entry.bytes ?? []);
-    parts.push(header(entry, body.length), body, Buffer.alloc((block - (body.length % block)) % block));
+    parts.push(
+      header(entry, body.length),
+      body,
+      Buffer.alloc((block - (body.length % block)) % block),
+    );
   }
   parts.push(Buffer.alloc(2 * block));
   return Buffer.concat(parts);

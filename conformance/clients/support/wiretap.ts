@@ -69,7 +69,10 @@ export async function startWiretap(target: { host: string; port: number }): Prom
     tail: (count = 40) =>
       exchanges
         .slice(-count)
-        .map((one) => `${one.status ?? '---'} ${one.method} ${one.target.replace(/(_state|token)=[^&]+/g, '$1=…')}`)
+        .map(
+          (one) =>
+            `${one.status ?? '---'} ${one.method} ${one.target.replace(/(_state|token)=[^&]+/g, '$1=…')}`,
+        )
         .join('\n'),
     async close() {
       const closed = once(server, 'close');

@@ -11,12 +11,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   const digest = requireDigest(request.reference);
   const resolved = await services.pull.resolveBlob(path, digest);
   const repository = resolved?.repository;
-  requireAccess(
-    session,
-    request.name,
-    repository ?? (await absentPlace(services, path)),
-    'pull',
-  );
+  requireAccess(session, request.name, repository ?? (await absentPlace(services, path)), 'pull');
   const blob = resolved?.blob;
   if (!repository || !blob) throw repository ? unknownBlob(digest) : unknownRepository();
   const etag = `"${digest}"`;
@@ -77,12 +72,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
 export const deleteBlob: Handler = async ({ res, request, session, path, services }) => {
   const digest = requireDigest(request.reference);
   const repository = await services.metadata.repositories.find(path);
-  requireAccess(
-    session,
-    request.name,
-    repository ?? (await absentPlace(services, path)),
-    'delete',
-  );
+  requireAccess(session, request.name, repository ?? (await absentPlace(services, path)), 'delete');
   if (!repository) throw unknownRepository();
   await services.metadata.writer.run('UnlinkBlob', { repositoryId: repository.id, digest });
   answer(res, 202, {});

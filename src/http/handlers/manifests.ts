@@ -1,11 +1,11 @@
 import { parseDigest } from '../../oci/digest.ts';
 import { RegistryError, refuse } from '../../oci/errors.ts';
 import { isTag } from '../../oci/reference.ts';
-import type { Repository } from '../../ports/repositories.ts';
 import { checkTag } from '../../policy/tags.ts';
+import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess } from '../access.ts';
 import { readBody } from '../body.ts';
-import { type Context, answer, type Handler, type Headers, warningHeaders } from '../context.ts';
+import { answer, type Context, type Handler, type Headers, warningHeaders } from '../context.ts';
 import { pushTarget } from './push-target.ts';
 
 /** Longer lists would not fit into one OCI-Tag header of clients' limits. */

@@ -6,7 +6,6 @@ import {
   type DigestAlgorithm,
   digestAlgorithms,
   isDigestAlgorithm,
-
 } from '../../oci/digest.ts';
 import { RegistryError, refuse } from '../../oci/errors.ts';
 import { type ByteRange, parseContentRange } from '../../oci/range.ts';
@@ -124,9 +123,7 @@ async function mountBlob(
  * The session that the URL names. The URL's signature and the session's own subject are asked, so a
  * push outlives the token that began it, but not what that token stood for.
  */
-async function findUpload(
-  context: NamedContext,
-): Promise<{ row: UploadRow; target: PushTarget }> {
+async function findUpload(context: NamedContext): Promise<{ row: UploadRow; target: PushTarget }> {
   const { request, session, services } = context;
   const { name, reference, query } = request;
   const resumed = { ...context, session: { ...session, expired: false } };

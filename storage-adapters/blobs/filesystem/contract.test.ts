@@ -16,6 +16,7 @@ const subject: Subject = {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     return entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name])).sort();
   },
+  clear: () => rm(folder, { recursive: true, force: true }),
   openDescriptors: async () => {
     if (process.platform !== 'linux') return [];
     const names = await readdir('/proc/self/fd');

@@ -97,11 +97,15 @@ export class Bucket {
 
   /** `retried`: the server may have begun more uploads than the one that it told of. */
   async createUpload(name: string): Promise<{ id: string; retried: boolean }> {
+    const { quick } = this.#clients;
+    // Parts carry the checksum that was agreed on here; the setting is the one that the SDK goes by for them.
+    const checksums = (await quick.config.requestChecksumCalculation()) === 'WHEN_SUPPORTED';
     const command = new CreateMultipartUploadCommand({
       ...this.#of(name),
       ContentType: 'application/octet-stream',
+      ...(checksums ? { ChecksumAlgorithm: 'CRC32' } : {}),
     });
-    const answer = await this.#clients.quick.send(command);
+    const answer = await quick.send(command);
     return { id: answer.UploadId!, retried: (answer.$metadata.attempts ?? 1) > 1 };
   }
 

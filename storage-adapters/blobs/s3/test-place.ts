@@ -1,4 +1,10 @@
-import { ListMultipartUploadsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import type { S3Server } from '../../../conformance/tools/versitygw.ts';
 import type { Subject } from '../../contract/blob-store.ts';
 import { isKey } from '../keys.ts';
@@ -25,24 +31,48 @@ export function s3Subject(server: S3Server, more: Partial<S3BlobStoreOptions> = 
     unit,
     unfinishedShows: 'from the first state',
     held: () => held(server, `${options.prefix}/`),
+    clear: () => clear(server),
     openDescriptors: async () => [],
   };
 }
 
 async function held(server: S3Server, root: string): Promise<string[]> {
-  const { bucket: Bucket, endpoint, region, credentials } = server;
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
-  try {
-    const found: string[] = [];
+  const { objects, uploads } = await everything(server);
+  const names = objects.map((name) => {
+    const key = name.startsWith(root) ? name.slice(root.length) : '';
+    return isKey(key) ? key : `object ${name}`;
+  });
+  return [...names, ...uploads.map(({ Key }) => `multipart upload of ${Key}`)].sort();
+}
+
+async function clear(server: S3Server): Promise<void> {
+  const { objects, uploads } = await everything(server);
+  const { bucket: Bucket } = server;
+  await withClient(server, async (client) => {
+    for (const Key of objects) await client.send(new DeleteObjectCommand({ Bucket, Key }));
+    for (const { Key, UploadId } of uploads) {
+      await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+    }
+  });
+}
+
+function everything(server: S3Server) {
+  const { bucket: Bucket } = server;
+  return withClient(server, async (client) => {
+    const objects: string[] = [];
     for await (const page of paginateListObjectsV2({ client }, { Bucket })) {
-      for (const { Key = '' } of page.Contents ?? []) {
-        const key = Key.startsWith(root) ? Key.slice(root.length) : '';
-        found.push(isKey(key) ? key : `object ${Key}`);
-      }
+      for (const { Key = '' } of page.Contents ?? []) objects.push(Key);
     }
     const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
-    found.push(...Uploads.map((upload) => `multipart upload of ${upload.Key}`));
-    return found.sort();
+    return { objects, uploads: Uploads };
+  });
+}
+
+async function withClient<T>(server: S3Server, work: (client: S3Client) => Promise<T>): Promise<T> {
+  const { endpoint, region, credentials } = server;
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+  try {
+    return await work(client);
   } finally {
     client.destroy();
   }

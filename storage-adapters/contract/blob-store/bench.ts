@@ -14,12 +14,14 @@ export interface Subject {
   readonly unfinishedShows: 'from the first byte' | 'from the first state';
   /** All that lies in the place, blobs by their key, anything else in words: a tail, a multipart upload. */
   held(): Promise<string[]>;
+  /** Empties the place, without the store, so that a test that fails does not fail the next. */
+  clear(): Promise<void>;
   /** Descriptors of this process that are open in the place, where that can be told. */
   openDescriptors(): Promise<string[]>;
 }
 
 /** What a test works with. */
-export interface Bench extends Subject {
+export interface Bench extends Omit<Subject, 'open' | 'clear'> {
   readonly store: BlobStore;
   /** Another store on the same place. */
   reopen(): Promise<BlobStore>;

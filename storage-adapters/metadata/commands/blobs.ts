@@ -24,6 +24,7 @@ const unlink = query<{ repositoryId: string; digest: string }>((db, p) =>
 );
 const record = query<{
   digest: string;
+  compression: string;
   state: string;
   size: number | null;
   reason: string | null;
@@ -31,7 +32,8 @@ const record = query<{
   db
     .updateTable('measures')
     .set({ state: p('state'), uncompressed_size: p('size'), reason: p('reason') })
-    .where('digest', '=', p('digest')),
+    .where('digest', '=', p('digest'))
+    .where('compression', '=', p('compression')),
 );
 
 export const linkBlob: Command<'LinkBlob'> = async (tx, args) => {
@@ -59,6 +61,7 @@ export const unlinkBlob: Command<'UnlinkBlob'> = async (tx, args) => {
 export const recordMeasure: Command<'RecordMeasure'> = async (tx, measure) => {
   await record.run(tx, {
     digest: measure.digest,
+    compression: measure.compression,
     state: measure.state,
     size: measure.uncompressedSize ?? null,
     reason: measure.reason ?? null,

@@ -103,17 +103,17 @@ const insertReference = query<{
     })
     .onConflict((c) => c.doNothing()),
 );
-const insertMeasure = query<{ digest: string; mediaType: string }>((db, p) =>
+const insertMeasure = query<{ digest: string; compression: string }>((db, p) =>
   db
     .insertInto('measures')
     .values({
       digest: p('digest'),
-      media_type: p('mediaType'),
+      compression: p('compression'),
       state: 'pending',
       uncompressed_size: null,
       reason: null,
     })
-    .onConflict((c) => c.column('digest').doNothing()),
+    .onConflict((c) => c.columns(['digest', 'compression']).doNothing()),
 );
 const findTag = query<{ repository: string; tag: string }, { digest: string }>((db, p) =>
   db
@@ -237,7 +237,7 @@ async function insertParts(tx: Executor, args: PutManifestArgs): Promise<void> {
       { limit: images, plan },
     );
   }
-  for (const child of args.blobs) {
+  for (const child of [...args.blobs, ...args.optionalBlobs]) {
     await insertReference.run(tx, { repository, digest, child, kind: 'blob' });
   }
   for (const child of args.manifests) {

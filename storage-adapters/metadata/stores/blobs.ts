@@ -1,4 +1,5 @@
 import type { Digest } from '../../../src/oci/digest.ts';
+import type { LayerCompression } from '../../../src/oci/media-types.ts';
 import type { BlobRow, Blobs, Measure, PendingMeasure } from '../../../src/ports/blobs.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { Schema } from '../schema.ts';
@@ -65,12 +66,12 @@ const measures = query<{ digests: string }, Schema['measures']>((db, p, dialect)
       e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
     ),
 );
-const pending = query<{ limit: number }, { digest: string; key: string; media_type: string }>(
+const pending = query<{ limit: number }, { digest: string; compression: string; key: string }>(
   (db, p) =>
     db
       .selectFrom('measures as m')
       .innerJoin('blobs as b', 'b.digest', 'm.digest')
-      .select(['m.digest', 'b.key', 'm.media_type'])
+      .select(['m.digest', 'm.compression', 'b.key'])
       .where('m.state', '=', 'pending')
       .limit(p('limit')),
 );
@@ -85,6 +86,7 @@ const toBlob = (row: BlobColumns): BlobRow => ({
 });
 const toMeasure = (row: Schema['measures']): Measure => ({
   digest: row.digest as Digest,
+  compression: row.compression as LayerCompression,
   state: row.state as Measure['state'],
   uncompressedSize: row.uncompressed_size ?? undefined,
   reason: row.reason ?? undefined,
@@ -131,8 +133,8 @@ export function blobsStore(db: Executor): Blobs {
         rows.map(
           (row): PendingMeasure => ({
             digest: row.digest as Digest,
+            compression: row.compression as LayerCompression,
             key: row.key,
-            mediaType: row.media_type,
           }),
         ),
       ),

@@ -1,0 +1,71 @@
+/**
+ * Which folder may import which, from "Folders" in ARCHITECTURE.md: arrows point one way. Tests may import
+ * what they test with, so they are not looked at.
+ */
+
+/** Used by all above ports. */
+const common = ['oci', 'ports', 'config', 'observability', 'events'] as const;
+
+const subjects = [
+  'registry',
+  'policy',
+  'auth',
+  'projects',
+  'maintenance',
+  'scheduler',
+  'gateway',
+  'builds',
+] as const;
+
+/** Folder (or file) -> folders (or files) that it may import beside itself. A longer name goes first. */
+export const allowedImports: Readonly<Record<string, readonly string[]>> = {
+  oci: [],
+  ports: ['oci'],
+  config: ['oci', 'ports'],
+  observability: ['oci', 'ports', 'config'],
+  events: ['oci', 'ports', 'config', 'observability'],
+
+  policy: ['oci', 'ports', 'config'],
+  // Rules are pure functions; a push asks them.
+  registry: [...common, 'policy'],
+  auth: common,
+  projects: common,
+  maintenance: common,
+  scheduler: common,
+  gateway: [...common, 'scheduler'],
+  sandboxes: [...common, 'scheduler'],
+  builds: common,
+
+  http: [...common, ...subjects, 'sandboxes'],
+  'compose.ts': [...common, ...subjects, 'sandboxes', 'http', 'storage-adapters', 'runtimes'],
+  'main.ts': ['compose.ts', 'config', 'observability', 'oci'],
+
+  // Until the API comes: the socket's words, and the whole without a server where none runs.
+  cli: ['oci', 'config', 'projects', 'compose.ts'],
+
+  runtimes: ['oci', 'ports'],
+  'storage-adapters': ['oci', 'ports'],
+};
+
+/** Package -> where it may be imported. A package without a row is not known to ARCHITECTURE.md. */
+export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['storage-adapters/blobs/s3'],
+  '@aws-sdk/s3-request-presigner': ['storage-adapters/blobs/s3'],
+  ajv: ['src/config', 'src/projects', 'src/http'],
+  commander: ['src/cli'],
+  express: ['src/http'],
+  jose: ['src/auth'],
+  kysely: ['storage-adapters/metadata'],
+  'lru-cache': ['src/auth', 'src/registry', 'src/http'],
+  'prom-client': ['src/observability'],
+  undici: ['src/auth', 'src/projects', 'src/events'],
+  winston: ['src/observability'],
+  'zstd-napi': ['src/maintenance'],
+};
+
+/** Parts of Node that mean a disk, a network or a process: not for what only decides. */
+export const pureFolders: Readonly<Record<string, readonly string[]>> = {
+  'src/oci': ['node:crypto'],
+  'src/ports': ['node:stream'],
+  'src/policy': [],
+};

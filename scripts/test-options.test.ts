@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import test from 'node:test';
+import type { SuiteResult } from './run-suite.ts';
+import { parseTestArgs } from './test-options.ts';
+import { suites } from './test-suites.ts';
+import { summary } from './test-summary.ts';
+
+const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ name }) => name);
+
+test('nothing asked: all suites in their order', () => {
+  assert.deepEqual(
+    names([]),
+    'lint types check-deps check-size unit contract spec official clients faults'.split(' '),
+  );
+});
+
+test('--only takes several, by comma or again, in the order of the list', () => {
+  assert.deepEqual(names(['--only', 'spec,unit']), ['unit', 'spec']);
+  assert.deepEqual(names(['--only', 'spec', '--only', 'lint']), ['lint', 'spec']);
+});
+
+test('an unknown suite or option is refused, with what there is', () => {
+  assert.throws(() => parseTestArgs(['--only', 'units']), /"units"; there are lint, types/);
+  assert.throws(() => parseTestArgs(['--fast']), /--fast/);
+});
+
+test('parts of paths narrow the files', () => {
+  assert.deepEqual(parseTestArgs(['--only', 'unit', 'src/config']).filters, ['src/config']);
+});
+
+test('what --quick leaves out says why', () => {
+  const left = suites.filter(({ notQuick }) => notQuick);
+  assert.deepEqual(
+    left.map(({ name }) => name),
+    ['clients', 'faults'],
+  );
+});
+
+const result = (name: string, counts: Partial<SuiteResult>): SuiteResult => ({
+  name,
+  passed: 0,
+  failed: 0,
+  skipped: 0,
+  seconds: 1,
+  failures: [],
+  skips: [],
+  ...counts,
+});
+
+test('the summary ends with the counted line', () => {
+  const text = summary([
+    result('unit', { passed: 10, failed: 1, failures: ['a.test.ts: x'] }),
+    result('clients', {
+      passed: 2,
+      skipped: 2,
+      skips: [
+        { test: 'a', reason: 'no docker' },
+        { test: 'b', reason: 'no docker' },
+      ],
+    }),
+  ]);
+  assert.ok(text.endsWith('\n12 passed, 1 failed, 2 skipped\n'), text);
+  assert.match(text, /unit: a\.test\.ts: x/);
+  assert.match(text, /2 × no docker/);
+  assert.match(text, /^all +12 +1 +2 +2\.0$/m);
+});
+
+const program = resolve(import.meta.dirname, 'test.ts');
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+
+test('npm test -- --help and --list say what there is', () => {
+  assert.match(run('--help').stdout, /--only <suite>/);
+  const { status, stdout } = run('--list');
+  assert.equal(status, 0);
+  for (const { name } of suites) assert.match(stdout, new RegExp(`^${name} `, 'm'));
+});
+
+test('npm test -- --only no-such ends with 2', () => {
+  const { status, stderr } = run('--only', 'no-such');
+  assert.equal(status, 2);
+  assert.match(stderr, /there is no suite "no-such"/);
+});
+
+test('npm test -- --only check-size: one test, and the counted line is the last', () => {
+  const { stdout } = run('--only', 'check-size');
+  assert.match(stdout.trimEnd().split('\n').at(-1)!, /^[01] passed, [01] failed, 0 skipped$/);
+});
+
+test('npm test -- no-such-path ends with 2', () => {
+  const { status, stderr } = run('no-such-path');
+  assert.equal(status, 2);
+  assert.match(stderr, /no test file with no-such-path/);
+});

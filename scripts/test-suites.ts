@@ -1,0 +1,112 @@
+/** A check is one program that passes or not; a suite of tests is files for `node --test`. */
+export type Suite = CheckSuite | FileSuite;
+
+interface Common {
+  readonly name: string;
+  readonly about: string;
+  /** Minutes after which it is ended and counted as failed. */
+  readonly limit: number;
+  /** Why `--quick` leaves it out. */
+  readonly notQuick?: string;
+}
+
+export interface CheckSuite extends Common {
+  readonly kind: 'check';
+  /** A JavaScript or TypeScript program of the checkout, and its arguments. */
+  readonly program: readonly string[];
+}
+
+export interface FileSuite extends Common {
+  readonly kind: 'files';
+  readonly files: readonly string[];
+  /** Files that run at once; one for suites whose programs share a machine's engine. */
+  readonly atOnce: number;
+  /** Programs of conformance/tools that are built before it, unless `--quick`. */
+  readonly tools?: readonly string[] | 'all';
+}
+
+/** In the order in which they run: what is quick to tell comes first. */
+export const suites: readonly Suite[] = [
+  {
+    kind: 'check',
+    name: 'lint',
+    about: 'format and lint (biome)',
+    program: ['node_modules/@biomejs/biome/bin/biome', 'ci', '--colors=off'],
+    limit: 3,
+  },
+  {
+    kind: 'check',
+    name: 'types',
+    about: 'types (tsc)',
+    program: ['node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false'],
+    limit: 5,
+  },
+  {
+    kind: 'check',
+    name: 'check-deps',
+    about: 'arrows between folders point one way',
+    program: ['scripts/check-deps.ts'],
+    limit: 1,
+  },
+  {
+    kind: 'check',
+    name: 'check-size',
+    about: 'no source file over 300 lines',
+    program: ['scripts/check-size.ts'],
+    limit: 1,
+  },
+  {
+    kind: 'files',
+    name: 'unit',
+    about: 'what lies beside the source',
+    files: ['src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}', 'conformance/tools/**/*.test.ts'],
+    atOnce: 2,
+    limit: 10,
+  },
+  {
+    kind: 'files',
+    name: 'contract',
+    about: 'every adapter against its port',
+    files: ['storage-adapters/**/*.test.ts'],
+    atOnce: 2,
+    limit: 20,
+    tools: ['versitygw'],
+  },
+  {
+    kind: 'files',
+    name: 'spec',
+    about: 'the distribution-spec by section, attacks, fuzz',
+    files: ['conformance/{spec,attacks,fuzz}/**/*.test.ts'],
+    atOnce: 2,
+    limit: 30,
+    tools: ['versitygw'],
+  },
+  {
+    kind: 'files',
+    name: 'official',
+    about: "the OCI project's own program, where OCI_CONFORMANCE names it",
+    files: ['conformance/official/**/*.test.ts'],
+    atOnce: 1,
+    limit: 20,
+  },
+  {
+    kind: 'files',
+    name: 'clients',
+    about: 'docker, buildx, skopeo, crane … against a real server',
+    files: ['conformance/clients/**/*.test.ts'],
+    atOnce: 1,
+    limit: 60,
+    tools: 'all',
+    notQuick: 'real clients take minutes: run npm test, or npm test -- --only clients',
+  },
+  {
+    kind: 'files',
+    name: 'faults',
+    about: 'kill -9, lost writes, broken S3, memory',
+    files: ['conformance/faults/**/*.test.ts'],
+    atOnce: 1,
+    limit: 60,
+    tools: 'all',
+    notQuick: 'faults take minutes: run npm test, or npm test -- --only faults',
+  },
+];

@@ -1,0 +1,34 @@
+import type { Metadata } from '../../../src/ports/metadata.ts';
+import { blobsContract } from './blobs.ts';
+import type { MetadataFactory } from './fixture.ts';
+import { manifestsContract } from './manifests.ts';
+import { principalsContract } from './principals.ts';
+import { writerContract } from './writer.ts';
+
+/** What every metadata adapter does. Each test gets a database of its own; a leftover fails its removal. */
+export function metadataContract(makeFactory: () => Promise<MetadataFactory>): void {
+  const factories = new Map<Metadata, MetadataFactory>();
+  const current = new Map<MetadataFactory, Metadata>();
+  const open = async (t: { after(fn: () => unknown): void }): Promise<Metadata> => {
+    const factory = await makeFactory();
+    const db = await factory.open();
+    factories.set(db, factory);
+    current.set(factory, db);
+    t.after(async () => {
+      await current.get(factory)?.close();
+      await factory.remove();
+    });
+    return db;
+  };
+  const reopen = async (db: Metadata): Promise<Metadata> => {
+    const factory = factories.get(db)!;
+    await db.close();
+    const again = await factory.open();
+    current.set(factory, again);
+    return again;
+  };
+  principalsContract(open);
+  blobsContract(open);
+  manifestsContract(open);
+  writerContract(open, reopen);
+}
