@@ -89,7 +89,7 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
     ];
     const env = {
       GANTRY_TEST_COUNTS: countsFile,
-      ...(options.quick ? { GANTRY_TEST_QUICK: '1' } : {}),
+      GANTRY_TEST_QUICK: options.quick ? '1' : undefined,
     };
     const ended = await run(args, env, suite, options, options.print);
     return judge(readCounts(countsFile), ended, options.say);
@@ -131,7 +131,7 @@ function readCounts(path: string): TestCounts | undefined {
 /** Undefined: ended well. The program leads a process group of its own, so that nothing outlives it. */
 function run(
   args: readonly string[],
-  env: Record<string, string>,
+  env: NodeJS.ProcessEnv,
   suite: Suite,
   options: RunOptions,
   take: (text: string) => void,

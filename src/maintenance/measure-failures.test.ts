@@ -29,6 +29,7 @@ describe('what goes wrong', () => {
     await world.settled();
     assert.deepEqual(world.recorded[0], {
       digest: bad,
+      compression: 'gzip',
       state: 'mismatch',
       uncompressedSize: undefined,
       reason: 'Measuring the layer failed 2 times: it fell.',

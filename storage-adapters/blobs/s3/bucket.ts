@@ -8,9 +8,9 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListPartsCommand,
   PutObjectCommand,
   paginateListObjectsV2,
-  paginateListParts,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { readBody } from './body-reader.ts';
@@ -131,14 +131,16 @@ export class Bucket {
   async parts(name: string, uploadId: string): Promise<Part[] | undefined> {
     try {
       const found: Part[] = [];
-      const pages = paginateListParts(
-        { client: this.#clients.quick },
-        { ...this.#of(name), UploadId: uploadId },
-      );
-      for await (const page of pages) {
-        for (const part of page.Parts ?? []) {
-          found.push({ ...completedPart(part), size: part.Size ?? 0 });
-        }
+      let after: string | undefined;
+      // Not by the SDK's paginator: it goes on while a next marker is named, and some servers name one for ever.
+      for (let more = true; more; ) {
+        const page = await this.#clients.quick.send(
+          new ListPartsCommand({ ...this.#of(name), UploadId: uploadId, PartNumberMarker: after }),
+        );
+        const parts = page.Parts ?? [];
+        found.push(...parts.map((part) => ({ ...completedPart(part), size: part.Size ?? 0 })));
+        after = page.NextPartNumberMarker;
+        more = page.IsTruncated === true && parts.length > 0;
       }
       return found;
     } catch (error) {

@@ -20,7 +20,7 @@ export function formatState(state: S3State): string {
 export function parseState(text: string): S3State | undefined {
   let state: Partial<S3State>;
   try {
-    state = JSON.parse(text) as Partial<S3State>;
+    state = Object(JSON.parse(text)) as Partial<S3State>;
   } catch {
     return undefined;
   }

@@ -67,13 +67,18 @@ export const resuming: Cases = {
       [2 * unit, unit + 1, unit],
     ] as const) {
       const key = newKey();
-      const first = await bench.store.create(key);
+      let recorded = '';
+      const record = async (state: string) => {
+        recorded = state;
+      };
+      const first = await bench.store.create(key, record);
       await append(first, bytesOf(kept));
-      const state = await first.state();
+      recorded = await first.state();
       await append(first, bytesOf(lost, 'lost'));
+      // The process ends before the row takes this one.
       await first.state();
       await first.release();
-      const second = await (await bench.reopen()).resume(key, state);
+      const second = await (await bench.reopen()).resume(key, recorded, record);
       assert.equal(second.offset, kept);
       await append(second, bytesOf(after, 'after'));
       await second.commit();
