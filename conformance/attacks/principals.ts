@@ -77,3 +77,19 @@ export async function createTeamToken(
 export function publish(server: GantryServer, repository: string): Promise<unknown> {
   return admin(server, 'repository', 'visibility', repository, 'public');
 }
+
+export interface Policy {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Claim name -> patterns. */
+  readonly claims: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A trust policy that lets its tokens pull and push in all projects of the team. */
+export function createPolicy(server: GantryServer, team: Team, policy: Policy): Promise<unknown> {
+  const claims = Object.entries(policy.claims).flatMap(([name, patterns]) =>
+    patterns.flatMap((pattern) => ['--claim', `${name}=${pattern}`]),
+  );
+  const place = ['--team', team.slug, '--name', 'ci', '--issuer', policy.issuer];
+  return admin(server, 'policy', 'create', ...place, '--audience', policy.audience, ...claims);
+}

@@ -21,8 +21,12 @@ export interface CatalogScope {
 export interface Repositories {
   find(path: RepositoryPath): Awaitable<Repository | undefined>;
   /**
-   * Full names (`team/project/repository`) after `last`, byte order, at most `limit`, of the
-   * repositories in `scope`.
+   * Full names (`team/project/repository`) of the repositories in `scope`, by project and then by name
+   * in byte order, those after `last`'s project and name, at most `limit`.
    */
-  listNames(scope: CatalogScope, last: string | undefined, limit: number): Awaitable<string[]>;
+  listNames(
+    scope: CatalogScope,
+    last: Pick<RepositoryPath, 'project' | 'repository'> | undefined,
+    limit: number,
+  ): Awaitable<string[]>;
 }

@@ -1,7 +1,7 @@
 import { catalogScopes } from '../../auth/authorizer.ts';
 import { refuse } from '../../oci/errors.ts';
 import { ociIndex } from '../../oci/media-types.ts';
-import { isTag, maxNameLength } from '../../oci/reference.ts';
+import { isTag, parseRepositoryPath } from '../../oci/reference.ts';
 import type { Referrer } from '../../ports/manifests.ts';
 import { largestPage } from '../../registry/list.ts';
 import { requireAccess, unauthorized } from '../access.ts';
@@ -38,8 +38,9 @@ export async function listCatalog({ res, request, session, services }: Context):
     access.some((each) => each.type === 'registry' && each.name === 'catalog');
   if (expired || identity.kind === 'anonymous' || !granted) throw unauthorized();
   const n = pageSize(request.query);
-  const last = request.query.get('last') ?? undefined;
-  if (last !== undefined && last.length > maxNameLength) {
+  const after = request.query.get('last') ?? '';
+  const last = parseRepositoryPath(after);
+  if (after !== '' && !last) {
     throw refuse('invalid', 'The parameter last must be a repository name.');
   }
   const page = await services.listing.catalog(scopes, last, n);

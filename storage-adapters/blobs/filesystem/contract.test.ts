@@ -6,7 +6,7 @@ import { blobStoreContract, type Subject } from '../../contract/blob-store.ts';
 import { createFilesystemBlobStore } from './store.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gantry-blobs-'));
-after(() => rm(folder, { recursive: true }));
+after(() => rm(folder, { recursive: true, force: true }));
 
 const subject: Subject = {
   open: () => createFilesystemBlobStore({ folder }),

@@ -71,10 +71,15 @@ export function principalsContract(
     for (const name of ['api', 'z']) await ensure(db, name);
     const names = ['acme/shop/api', 'acme/shop/web', 'acme/shop/z'];
     const list = (projectIds?: string[], last?: string, limit = 10) =>
-      db.repositories.listNames({ teamId, projectIds }, last, limit);
+      db.repositories.listNames(
+        { teamId, projectIds },
+        last === undefined ? undefined : { project: 'shop', repository: last },
+        limit,
+      );
     assert.deepEqual(await list(), names);
-    assert.deepEqual(await list([projectId], names[0], 1), [names[1]]);
+    assert.deepEqual(await list([projectId], 'api', 1), [names[1]]);
     assert.deepEqual(await list(['prj_other']), []);
+    assert.deepEqual(await list(undefined, 'z'), []);
     assert.deepEqual(await db.repositories.listNames({ teamId: 'team_other' }, undefined, 10), []);
   });
 

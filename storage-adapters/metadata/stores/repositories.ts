@@ -36,17 +36,24 @@ const find = query<{ team: string; project: string; repository: string }, Reposi
   (db, p) => byPath(db, { team: p('team'), project: p('project'), repository: p('repository') }),
 );
 
-const names = query<
-  { team: string; projects: string | null; last: string; limit: number },
-  { full: string }
->((db, p, dialect) =>
-  // Ordered by the parts, which '/' (below every character that a name has but '.' and '-') keeps
-  // close to, but not the same as, the order of full names: so the full name is what is sorted.
+interface NamesArgs {
+  team: string;
+  projects: string | null;
+  lastProject: string;
+  lastName: string;
+  limit: number;
+}
+
+/** By project, then by name: the order of the indexes, so a page is a range of them and nothing is sorted. */
+const names = query<NamesArgs, { team: string; project: string; name: string }>((db, p, dialect) =>
   db
-    .selectFrom('repositories as r')
-    .innerJoin('projects as p', 'p.id', 'r.project_id')
+    .selectFrom('projects as p')
     .innerJoin('teams as t', 't.id', 'p.team_id')
-    .where('t.id', '=', p('team'))
+    .innerJoin('repositories as r', 'r.project_id', 'p.id')
+    .select(['t.slug as team', 'p.slug as project', 'r.name'])
+    .where('p.team_id', '=', p('team'))
+    .where('p.slug', '>=', p('lastProject'))
+    .where((e) => e.or([e('p.slug', '>', p('lastProject')), e('r.name', '>', p('lastName'))]))
     .where((e) =>
       e.or([
         e(sql`${p('projects')}`, 'is', null),
@@ -59,9 +66,8 @@ const names = query<
         ),
       ]),
     )
-    .select(sql<string>`t.slug || '/' || p.slug || '/' || r.name`.as('full'))
-    .where(sql<string>`t.slug || '/' || p.slug || '/' || r.name`, '>', p('last'))
-    .orderBy('full')
+    .orderBy('p.slug')
+    .orderBy('r.name')
     .limit(p('limit')),
 );
 
@@ -73,10 +79,11 @@ export function repositoriesStore(db: Executor): Repositories {
         names.all(db, {
           team: scope.teamId,
           projects: scope.projectIds ? JSON.stringify(scope.projectIds) : null,
-          last: last ?? '',
+          lastProject: last?.project ?? '',
+          lastName: last?.repository ?? '',
           limit,
         }),
-        (rows) => rows.map((row) => row.full),
+        (rows) => rows.map((row) => `${row.team}/${row.project}/${row.name}`),
       ),
   };
 }

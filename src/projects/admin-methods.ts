@@ -1,0 +1,155 @@
+import type { LayerCompression } from '../oci/media-types.ts';
+import type { ProjectSettings } from '../ports/projects.ts';
+import type { Visibility } from '../ports/repositories.ts';
+import type { Account, Member, PlanName, Role, Team } from '../ports/teams.ts';
+import type { TokenScope } from '../ports/tokens.ts';
+import type { Action } from '../ports/trust-policies.ts';
+
+/**
+ * What an operator can ask for: by the socket in the data folder, and later by the API. Teams and accounts
+ * are named by slug (name) or id, projects by `team/project`, `project` where the team is known, or id.
+ * Times are UTC milliseconds.
+ */
+export interface AdminMethods {
+  status: { params: Record<string, never>; result: AdminStatus };
+
+  'team.create': { params: { slug: string; name?: string; plan?: PlanName }; result: Team };
+  'team.list': { params: Record<string, never>; result: { teams: Team[] } };
+  'team.set-plan': { params: { team: string; plan: PlanName }; result: Team };
+
+  'project.create': { params: ProjectSettingsChange & { project: string }; result: ProjectView };
+  'project.list': { params: { team: string }; result: { projects: ProjectView[] } };
+  /** Changes what is given, and shows what holds then. */
+  'project.settings': { params: ProjectSettingsChange & { project: string }; result: ProjectView };
+
+  'account.create': { params: { name: string }; result: Account };
+  'account.list': { params: Record<string, never>; result: { accounts: Account[] } };
+
+  /** Adds, or changes the role of who is there. */
+  'member.add': { params: { team: string; account: string; role?: Role }; result: Member };
+  'member.list': { params: { team: string }; result: { members: Member[] } };
+  'member.remove': { params: { team: string; account: string }; result: { removed: true } };
+
+  'token.create': { params: NewTokenParams; result: NewTokenView };
+  'token.list': { params: TokenOwner; result: { tokens: TokenView[] } };
+  'token.revoke': { params: { token: string }; result: { revoked: true; token: TokenView } };
+
+  'policy.create': { params: NewPolicyParams; result: PolicyView & { advice?: string } };
+  'policy.list': { params: { team: string }; result: { policies: PolicyView[] } };
+  'policy.delete': { params: { policy: string }; result: { deleted: true } };
+
+  /** A page in byte order of names; `next` is the `after` of the page that follows. */
+  'repository.list': {
+    params: { team: string; project?: string; after?: string; limit?: number };
+    result: { repositories: RepositoryView[]; next?: string };
+  };
+  /** Changes it where it is given, and shows what holds then. */
+  'repository.visibility': {
+    params: { repository: string; visibility?: Visibility };
+    result: RepositoryView;
+  };
+}
+
+export type AdminMethod = keyof AdminMethods;
+export type AdminParams<M extends AdminMethod> = AdminMethods[M]['params'];
+export type AdminResult<M extends AdminMethod> = AdminMethods[M]['result'];
+
+export interface AdminStatus {
+  readonly version: string;
+  /** Where clients reach the server; where it does not run, where they would. */
+  readonly url: string;
+  /** False: the answer comes from the data folder alone. */
+  readonly running: boolean;
+  readonly pid: number;
+  readonly startedAt?: number;
+  readonly data: string;
+  readonly storage: string;
+}
+
+export interface ProjectSettingsChange {
+  /** Null: all. */
+  readonly layerCompressions?: LayerCompression[] | null;
+  /** `os/architecture`; null: all. */
+  readonly platforms?: string[] | null;
+}
+
+export interface ProjectView {
+  readonly id: string;
+  /** `team/project` */
+  readonly path: string;
+  readonly plan: PlanName;
+  readonly settings: ProjectSettings;
+  readonly createdAt: number;
+}
+
+/** One of the two. */
+export interface TokenOwner {
+  readonly team?: string;
+  readonly account?: string;
+}
+
+export interface NewTokenParams extends TokenOwner {
+  readonly name?: string;
+  readonly scope?: TokenScope;
+  /** Narrowed to these; `*` or absent: all. */
+  readonly projects?: string[];
+  /** How long it is good for, such as `90d`; absent: until it is revoked. */
+  readonly expires?: string;
+}
+
+export interface TokenView {
+  readonly id: string;
+  readonly name: string;
+  /** `team <slug>` or `account <name>` */
+  readonly owner: string;
+  readonly scope: TokenScope;
+  /** `team/project` each; absent: all. */
+  readonly projects?: string[];
+  readonly state: 'active' | 'expired' | 'revoked';
+  readonly createdAt: number;
+  readonly expiresAt?: number;
+  readonly revokedAt?: number;
+  readonly lastUsedAt?: number;
+}
+
+export interface NewTokenView extends TokenView {
+  /** The secret. It is not stored and cannot be shown again. */
+  readonly token: string;
+  readonly registry: string;
+  /** The username of each team that it opens. */
+  readonly logins: { readonly team: string; readonly username: string }[];
+}
+
+export interface NewPolicyParams {
+  readonly team: string;
+  readonly name: string;
+  /** Absent or `*`: all projects of the team. */
+  readonly projects?: string[];
+  /** Pull and push, unless given. */
+  readonly actions?: Action[];
+  /** Whose tokens; `generic` has the claims themselves, the others know their issuer's. */
+  readonly preset: PresetName;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export type PresetName = 'github' | 'gitlab' | 'vercel' | 'generic';
+
+export interface PolicyView {
+  readonly id: string;
+  readonly team: string;
+  readonly name: string;
+  readonly issuer: string;
+  /** Absent: this instance's own. */
+  readonly audience?: string;
+  readonly claims: Readonly<Record<string, readonly string[]>>;
+  /** `team/project` each; absent: all. */
+  readonly projects?: string[];
+  readonly actions: readonly Action[];
+  readonly createdAt: number;
+}
+
+export interface RepositoryView {
+  /** `team/project/repository` */
+  readonly name: string;
+  readonly visibility: Visibility;
+}
