@@ -9,16 +9,18 @@ import { loadKeys } from './auth/key-ring.ts';
 import { LastUse } from './auth/last-use.ts';
 import { createLogin } from './auth/login.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
-import { createOutboundGuard } from './auth/outbound-guard.ts';
+import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
 import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
 import { TokenService } from './auth/token-service.ts';
+import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
+import { version } from './config/version.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
-import { listen, type RunningServer } from './http/server.ts';
+import { listen } from './http/server.ts';
 import type { Services } from './http/services.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
@@ -27,8 +29,13 @@ import { Metrics } from './observability/metrics.ts';
 import type { BlobStore } from './ports/blob-store.ts';
 import { systemClock } from './ports/clock.ts';
 import type { Metadata } from './ports/metadata.ts';
+import { type Admin, createAdmin } from './projects/admin.ts';
+import type { AuditEntry } from './projects/admin-context.ts';
+import type { AdminStatus } from './projects/admin-methods.ts';
+import { openAdminSocket } from './projects/admin-socket.ts';
 import { type Bootstrap, firstStart } from './projects/first-start.ts';
 import { newId } from './projects/ids.ts';
+import { newToken } from './projects/token-secret.ts';
 import { createEnsureRepository } from './registry/ensure-repository.ts';
 import { Listing } from './registry/list.ts';
 import { BlobMount } from './registry/mount-blob.ts';
@@ -198,7 +205,18 @@ async function compose(
     keepAliveMs: config.keepAlive,
   });
   opened.push(() => server.drain(config.drainTimeout));
-  url = config.publicUrl ?? listeningUrl(config, server);
+  url = config.publicUrl ?? server.url;
+  const startedAt = clock.now();
+  const admin = adminOf(config, metadata, outbound, {
+    status: () => statusOf(config, url, startedAt),
+    audit: (entry) => logger.info('admin', { ...entry }),
+  });
+  const socket = await openAdminSocket({
+    folder: config.data,
+    admin,
+    failed: (error) => logger.error('admin command failed', { cause: String(error) }),
+  });
+  opened.push(() => socket.close());
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   sweeper.wake();
   if (config.measure) measurer.wake();
@@ -211,6 +229,65 @@ async function compose(
       draining = true;
       await closeAll();
     },
+  };
+}
+
+/** The admin commands without a server: on the data folder alone, which nothing else may be using. */
+export async function openOffline(
+  config: Config,
+): Promise<{ admin: Admin; close: () => Promise<void> }> {
+  const metadata = await openSqliteMetadata({ folder: config.data });
+  const outbound = createOutboundGuard({ allow: config.outboundAllow });
+  const url = config.publicUrl ?? `http://${config.host}:${config.port}`;
+  const admin = adminOf(config, metadata, outbound, { status: () => statusOf(config, url) });
+  return {
+    admin,
+    close: async () => {
+      await outbound.close();
+      await metadata.close();
+    },
+  };
+}
+
+function adminOf(
+  config: Config,
+  metadata: Metadata,
+  outbound: OutboundGuard,
+  rest: { status: () => AdminStatus; audit?: (entry: AuditEntry) => void },
+): Admin {
+  // Whoever makes a policy names an address that this server will call.
+  const guarded =
+    <T>(preset: (options: T) => ReturnType<typeof genericTrust>) =>
+    (options: T) => {
+      const trust = preset(options);
+      outbound.check(trust.issuer);
+      return trust;
+    };
+  return createAdmin({
+    metadata,
+    clock: systemClock,
+    newId,
+    newToken,
+    presets: {
+      github: guarded(githubTrust),
+      gitlab: guarded(gitlabTrust),
+      vercel: guarded(vercelTrust),
+      generic: guarded(genericTrust),
+    },
+    plan: config.plan,
+    ...rest,
+  });
+}
+
+function statusOf(config: Config, url: string, startedAt?: number): AdminStatus {
+  return {
+    version,
+    url,
+    running: startedAt !== undefined,
+    pid: process.pid,
+    ...(startedAt !== undefined && { startedAt }),
+    data: config.data,
+    storage: config.storage.type,
   };
 }
 
@@ -229,10 +306,4 @@ async function openBlobStore(config: Config): Promise<BlobStore> {
     forcePathStyle: s3.pathStyle,
     maxLayerSize: Math.max(...Object.values(plansWith(config)).map((plan) => plan.layer)),
   });
-}
-
-function listeningUrl(config: Config, { address }: RunningServer): string {
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  const reachable = host === '0.0.0.0' || host === '[::]' ? 'localhost' : host;
-  return `${config.tls ? 'https' : 'http'}://${reachable}:${address.port}`;
 }

@@ -102,18 +102,38 @@ export class Wire {
       const colon = line.indexOf(':');
       headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
     }
-    const start = headEnd + 4;
+    this.#received = this.#received.subarray(headEnd + 4);
     const bodyless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
-    const length = bodyless ? 0 : Number(headers.get('content-length') ?? Number.NaN);
-    assert.ok(!Number.isNaN(length), `an answer ${status} without Content-Length`);
-    const complete = await this.#until(
-      () => (this.#received.length >= start + length ? 0 : -1),
-      deadline,
-    );
-    assert.ok(complete >= 0, `an answer ${status} that was cut short`);
-    const body = this.#received.subarray(start, start + length);
-    this.#received = this.#received.subarray(start + length);
+    const body = bodyless ? Buffer.alloc(0) : await this.#body(headers, deadline);
     return { status, headers, body };
+  }
+
+  /** By its length, in chunks, or to the end of the connection (RFC 9112, 6.3). */
+  async #body(headers: ReadonlyMap<string, string>, deadline: number): Promise<Buffer> {
+    const announced = headers.get('content-length');
+    if (announced !== undefined) return this.#take(Number(announced), deadline);
+    if (!/\bchunked\b/i.test(headers.get('transfer-encoding') ?? '')) {
+      await this.expectClosed(Math.max(1, deadline - Date.now()));
+      return this.#received;
+    }
+    const pieces: Buffer[] = [];
+    for (;;) {
+      const lineEnd = await this.#until(() => this.#received.indexOf('\r\n'), deadline);
+      assert.ok(lineEnd > 0, 'an answer in chunks that was cut short');
+      const size = Number.parseInt(this.#received.toString('latin1', 0, lineEnd), 16);
+      await this.#take(lineEnd + 2, deadline);
+      pieces.push(await this.#take(size, deadline));
+      await this.#take(2, deadline);
+      if (size === 0) return Buffer.concat(pieces);
+    }
+  }
+
+  async #take(length: number, deadline: number): Promise<Buffer> {
+    const enough = () => (this.#received.length >= length ? 0 : -1);
+    assert.ok((await this.#until(enough, deadline)) >= 0, 'an answer that was cut short');
+    const taken = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return taken;
   }
 
   /** Resolves once the other end has closed the connection; rejects where it stays open. */

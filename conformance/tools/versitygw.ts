@@ -15,6 +15,8 @@ export interface S3Server {
   readonly bucket: string;
   readonly region: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** The same server, another bucket, which is made. */
+  withBucket(bucket: string): Promise<S3Server>;
   /** Ends the process, and removes the folder where the server made it. */
   stop(): Promise<void>;
 }
@@ -42,7 +44,6 @@ export interface S3ServerOptions {
 export async function startVersitygw(options: S3ServerOptions): Promise<S3Server> {
   const { program, bucket = 'blobs' } = options;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'gantry-s3-')));
-  await mkdir(join(folder, bucket), { recursive: true });
   const credentials = { accessKeyId: 'test-access', secretAccessKey: 'test-secret-of-versitygw' };
   const port = await freePort();
   const child = spawn(
@@ -75,7 +76,18 @@ export async function startVersitygw(options: S3ServerOptions): Promise<S3Server
     await stop();
     throw new Error(`versitygw did not start: ${words.trim() || 'it said nothing'}`);
   }
-  return { endpoint: `http://127.0.0.1:${port}`, bucket, region: 'us-east-1', credentials, stop };
+  const withBucket = async (name: string): Promise<S3Server> => {
+    await mkdir(join(folder, name), { recursive: true });
+    return {
+      endpoint: `http://127.0.0.1:${port}`,
+      bucket: name,
+      region: 'us-east-1',
+      credentials,
+      withBucket,
+      stop,
+    };
+  };
+  return withBucket(bucket);
 }
 
 async function freePort(): Promise<number> {

@@ -13,8 +13,8 @@ export interface ServerSettings {
 }
 
 export interface RunningServer {
-  /** Where it listens. */
-  readonly address: AddressInfo;
+  /** Where it listens, as a client on this machine reaches it. */
+  readonly url: string;
   /** Stops listening, waits for requests under way up to `timeoutMs`, then cuts what is left. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -59,7 +59,16 @@ export async function listen(
       resolve();
     });
   });
-  return { address: server.address() as AddressInfo, drain: (ms) => drain(server, ms) };
+  return {
+    url: urlOf(server.address() as AddressInfo, settings.tls !== undefined),
+    drain: (ms) => drain(server, ms),
+  };
+}
+
+function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  const reachable = host === '0.0.0.0' || host === '[::]' ? 'localhost' : host;
+  return `${encrypted ? 'https' : 'http'}://${reachable}:${port}`;
 }
 
 const statusOf: Record<string, string> = {

@@ -2,7 +2,7 @@ import winston from 'winston';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** JSON Lines on standard output. Fields never hold secrets: callers pass ids and names, not headers. */
+/** JSON Lines on standard error. Fields never hold secrets: callers pass ids and names, not headers. */
 export interface Logger {
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -31,7 +31,9 @@ export function createLogger(options: { level: string }): Logger {
       })(),
       winston.format.json(),
     ),
-    transports: [new winston.transports.Console()],
+    transports: [
+      new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] }),
+    ],
   });
   const at = (level: keyof Logger) => (message: string, fields?: LogFields) => {
     logger.log(level, message, fields);

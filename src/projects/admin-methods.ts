@@ -38,7 +38,7 @@ export interface AdminMethods {
   'policy.list': { params: { team: string }; result: { policies: PolicyView[] } };
   'policy.delete': { params: { policy: string }; result: { deleted: true } };
 
-  /** A page in byte order of names; `next` is the `after` of the page that follows. */
+  /** A page, by project and then by name in byte order; `next` is the `after` of the page that follows. */
   'repository.list': {
     params: { team: string; project?: string; after?: string; limit?: number };
     result: { repositories: RepositoryView[]; next?: string };

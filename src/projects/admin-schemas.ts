@@ -91,10 +91,9 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
   'team.list': params({}),
   'team.set-plan': params({ team, plan }, ['team', 'plan']),
 
-  'project.create': params(
-    { project: reference('new project as team/project'), ...settings },
-    ['project'],
-  ),
+  'project.create': params({ project: reference('new project as team/project'), ...settings }, [
+    'project',
+  ]),
   'project.list': params({ team }, ['team']),
   'project.settings': params({ project, ...settings }, ['project']),
 

@@ -82,7 +82,7 @@ export async function startEngine(release: DockerRelease, sandbox: Sandbox): Pro
     startMs: 60_000,
   });
   const env = { ...sandbox.env, ...release.env, DOCKER_HOST: `unix://${socket}` };
-  if (release.buildx) usePlugin(env.DOCKER_CONFIG!, release.buildx());
+  if (release.buildx) usePlugin(sandbox.env.DOCKER_CONFIG!, release.buildx());
   const client = release.client();
   return {
     release,

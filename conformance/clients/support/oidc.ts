@@ -11,21 +11,20 @@ export const trustedSubject = 'repo:example/app:ref:refs/heads/main';
 /** Audience that the policy asks for, whatever the server's own is. */
 export const audience = 'https://registry.example';
 
-/** Starts an issuer, and has the first team trust it for all its projects. */
+/** Starts an issuer, and has the first team trust it for all its projects; who called closes it. */
 export async function trustedIssuer({ gantry }: Context): Promise<TestIssuer> {
   const issuer = await startIssuer();
-  await gantry.admin(
-    ...[
-      'policy',
-      'create',
-      '--team',
-      gantry.bootstrap.teamSlug,
-      '--name',
-      issuer.url.replace(/\W+/g, '-'),
-    ],
-    ...['--issuer', issuer.url, '--audience', audience],
-    ...['--claim', 'sub=repo:example/app:*', '--project', '*', '--actions', 'pull,push'],
-  );
+  try {
+    await gantry.admin(
+      ...['policy', 'create', '--team', gantry.bootstrap.teamSlug],
+      ...['--name', issuer.url.replace(/\W+/g, '-')],
+      ...['--issuer', issuer.url, '--audience', audience],
+      ...['--claim', 'sub=repo:example/app:*', '--project', '*', '--actions', 'pull,push'],
+    );
+  } catch (error) {
+    await issuer.close();
+    throw error;
+  }
   return issuer;
 }
 

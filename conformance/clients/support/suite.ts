@@ -106,9 +106,17 @@ async function withEvidence(t: TestContext, context: Context, body: () => Promis
     await body();
   } catch (error) {
     t.diagnostic(`requests, newest last:\n${context.tap.tail()}`);
-    t.diagnostic(`server's log:\n${context.gantry.log().slice(-3000)}`);
+    t.diagnostic(`server's log:\n${notable(context.gantry.log())}`);
     throw error;
   }
+}
+
+/** The lines that tell of a failure. */
+function notable(log: string): string {
+  const lines = log
+    .split('\n')
+    .filter((line) => /"level":"(warn|error)"|"status":(4|5)/.test(line));
+  return lines.slice(-20).join('\n');
 }
 
 /** The first reason among them. */

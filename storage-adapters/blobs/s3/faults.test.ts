@@ -7,6 +7,7 @@ import {
   append,
   bytesOf,
   holds,
+  keysOf,
   newKey,
   put,
   readAll,
@@ -31,13 +32,16 @@ describe('S3 that fails', options, async () => {
   if ('missing' in found) return;
   const server = await startVersitygw({ program: found.path });
   after(() => server.stop());
+  let buckets = 0;
 
   /** A case that gives the keys which it committed; nothing else may be left. */
   function fault(name: string, run: (faulty: Faulty, t: TestContext) => Promise<string[]>) {
-    test(name, async (t) => {
+    test(name, { timeout: 120_000 }, async (t) => {
+      buckets += 1;
+      const place = await server.withBucket(`faults-${buckets}`);
       const proxy = await startS3Proxy(server.endpoint);
       const more = { endpoint: proxy.endpoint, idleTimeout: 400, completeTimeout: 2_000 };
-      const subject = s3Subject({ ...server }, more);
+      const subject = s3Subject(place, more);
       try {
         await runCase(
           subject,
@@ -277,7 +281,7 @@ describe('S3 that fails', options, async () => {
       rejectsWith(store.stat(key), 'unavailable'),
       rejectsWith(store.open(key), 'unavailable'),
       rejectsWith(store.delete(key), 'unavailable'),
-      rejectsWith(Array.fromAsync(store.list()), 'unavailable'),
+      rejectsWith(keysOf(store.list()), 'unavailable'),
     ]);
     return [];
   });

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const root = join(import.meta.dirname, '..', '..', '..');
+
+/** The parts of `<data>/bootstrap.json` that tests use. */
+export interface Bootstrap {
+  readonly url: string;
+  readonly teamId: string;
+  readonly teamSlug: string;
+  readonly projectSlug: string;
+  readonly token: string;
+}
+
+export interface LaunchOptions {
+  readonly data: string;
+  /** Settings, and what the program that starts it would set. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A server process from its first moment on. */
+export interface Launched {
+  readonly pid: number;
+  /** Its origin, once it says that it is ready; rejects with its output where it ends before. */
+  readonly ready: Promise<string>;
+  readonly exited: Promise<Exit>;
+  /** stdout and stderr so far. */
+  output(): string;
+  /** Sends a signal and waits for the end; kills after `withinMs`. */
+  end(signal: NodeJS.Signals, withinMs?: number): Promise<Exit>;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts the server from the sources, on a free loopback port. */
+export function launch({ data, env = {} }: LaunchOptions): Launched {
+  const child = spawn(process.execPath, [join(root, 'src', 'main.ts')], {
+    cwd: root,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      // As scripts/start.mjs has it.
+      UV_THREADPOOL_SIZE: '8',
+      GANTRY_DATA: data,
+      GANTRY_HOST: '127.0.0.1',
+      GANTRY_PORT: '0',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let output = '';
+  const exited = Promise.withResolvers<Exit>();
+  const ready = Promise.withResolvers<string>();
+  // Who ends it before it is ready does not wait for it.
+  ready.promise.catch(() => {});
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      const found = /^Gantry is ready at (\S+)$/m.exec(output);
+      if (found) ready.resolve(found[1]!);
+    });
+  }
+  child.once('error', (error) => ready.reject(error));
+  // Not `exit`: the last lines are still in the pipe then.
+  child.once('close', (code, signal) => {
+    running.delete(child);
+    exited.resolve({ code, signal });
+    ready.reject(new Error(`the server ended (${signal ?? code}) before it was ready:\n${output}`));
+  });
+  return {
+    pid: child.pid!,
+    ready: ready.promise,
+    exited: exited.promise,
+    output: () => output,
+    async end(signal, withinMs = 20_000) {
+      child.kill(signal);
+      const hard = setTimeout(() => child.kill('SIGKILL'), withinMs);
+      const exit = await exited.promise;
+      clearTimeout(hard);
+      return exit;
+    },
+  };
+}
+
+export function readBootstrap(data: string): Bootstrap {
+  return JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as Bootstrap;
+}

@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openSqliteMetadata } from '../../storage-adapters/metadata/sqlite.ts';
+import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
+import type { ErrorInfo } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Metadata } from '../ports/metadata.ts';
+import { type Admin, createAdmin } from './admin.ts';
+import type { AuditEntry } from './admin-context.ts';
+import { newId } from './ids.ts';
+import { newToken } from './token-secret.ts';
+
+export const url = 'http://127.0.0.1:5050';
+
+export interface AdminKit {
+  readonly admin: Admin;
+  readonly metadata: Metadata;
+  readonly audited: AuditEntry[];
+  /** Moves the clock that the admin reads. */
+  pass(milliseconds: number): void;
+  /** What a call that must be refused was refused with. */
+  refusal(method: string, params: unknown): Promise<ErrorInfo>;
+}
+
+/** The admin over a database of its own, gone after the test. */
+export async function adminKit(t: TestContext): Promise<AdminKit> {
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-admin-'));
+  const metadata = await openSqliteMetadata({ folder });
+  t.after(async () => {
+    await metadata.close();
+    await rm(folder, { recursive: true });
+  });
+  let now = Date.UTC(2026, 10, 21);
+  const audited: AuditEntry[] = [];
+  const admin = createAdmin({
+    metadata,
+    clock: { now: () => now },
+    newId,
+    newToken,
+    presets: {
+      github: githubTrust,
+      gitlab: gitlabTrust,
+      vercel: vercelTrust,
+      generic: genericTrust,
+    },
+    plan: 'self-hosted',
+    status: () => ({
+      version: '0',
+      url,
+      running: true,
+      pid: 1,
+      data: folder,
+      storage: 'filesystem',
+    }),
+    audit: (entry) => audited.push(entry),
+  });
+  return {
+    admin,
+    metadata,
+    audited,
+    pass: (milliseconds) => {
+      now += milliseconds;
+    },
+    async refusal(method, params) {
+      try {
+        await admin.handle(method, params);
+      } catch (error) {
+        if (error instanceof RegistryError) return error.info;
+        throw error;
+      }
+      throw new Error(`${method} was not refused`);
+    },
+  };
+}
