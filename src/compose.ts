@@ -17,7 +17,6 @@ import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
-import { version } from './config/version.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
@@ -35,6 +34,7 @@ import type { AdminStatus } from './projects/admin-methods.ts';
 import { openAdminSocket } from './projects/admin-socket.ts';
 import { type Bootstrap, firstStart } from './projects/first-start.ts';
 import { newId } from './projects/ids.ts';
+import { statusOf } from './projects/status.ts';
 import { newToken } from './projects/token-secret.ts';
 import { createEnsureRepository } from './registry/ensure-repository.ts';
 import { Listing } from './registry/list.ts';
@@ -277,18 +277,6 @@ function adminOf(
     plan: config.plan,
     ...rest,
   });
-}
-
-function statusOf(config: Config, url: string, startedAt?: number): AdminStatus {
-  return {
-    version,
-    url,
-    running: startedAt !== undefined,
-    pid: process.pid,
-    ...(startedAt !== undefined && { startedAt }),
-    data: config.data,
-    storage: config.storage.type,
-  };
 }
 
 async function openBlobStore(config: Config): Promise<BlobStore> {

@@ -90,6 +90,6 @@ export function createPolicy(server: GantryServer, team: Team, policy: Policy): 
   const claims = Object.entries(policy.claims).flatMap(([name, patterns]) =>
     patterns.flatMap((pattern) => ['--claim', `${name}=${pattern}`]),
   );
-  const place = ['--team', team.slug, '--name', 'ci', '--issuer', policy.issuer];
+  const place = ['--team', team.slug, '--project', '*', '--name', 'ci', '--issuer', policy.issuer];
   return admin(server, 'policy', 'create', ...place, '--audience', policy.audience, ...claims);
 }

@@ -97,7 +97,10 @@ clientSuite<Cosign>({
       const { name, image } = await signed(client, context, 'bundle', flags, {});
       const [type] = await referrers(context, 'bundle', image);
       assert.match(type ?? 'no referrer', bundleType);
-      await verified(client, name, ['--new-bundle-format']);
+      // With nothing of the public service trusted, the key alone decides, and nothing is fetched.
+      const roots = context.sandbox.path('trusted-root.json');
+      await client.cosign(['trusted-root', 'create', '--out', roots]);
+      await verified(client, name, ['--new-bundle-format', '--trusted-root', roots]);
     },
   },
 });

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Found, findProgram } from './cache.ts';
 
 export interface S3Server {
+  readonly pid: number;
   /** URL without a path. */
   readonly endpoint: string;
   readonly bucket: string;
@@ -79,6 +80,8 @@ export async function startVersitygw(options: S3ServerOptions): Promise<S3Server
   const withBucket = async (name: string): Promise<S3Server> => {
     await mkdir(join(folder, name), { recursive: true });
     return {
+      // A child that answers has one.
+      pid: child.pid!,
       endpoint: `http://127.0.0.1:${port}`,
       bucket: name,
       region: 'us-east-1',

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findVersitygw, type S3Server, startVersitygw } from '../../conformance/tools/versitygw.ts';
 import { type BigImage, makeBigImage } from './image.ts';
 import type { Figure, RowResult } from './report.ts';
-import { project, pushSmallImage, type SmallImage } from './seed.ts';
+import { makeSmallImage, project, pushSmallImage, pushTags, type SmallImage } from './seed.ts';
 import { missingPeer, type Server, startDistribution, startGantry } from './servers.ts';
 
 /** How much of everything. */
@@ -45,6 +45,9 @@ export interface S3Pair extends Pair {
 /** The repository that both servers hold a small image in. */
 export const smallRepository = `${project}/app`;
 
+/** The same with `manyTags` tags. */
+export const manyRepository = `${project}/many`;
+
 /** What rows share. Everything is started where a row first asks for it, and ended by `close`. */
 export class Bench {
   readonly scale: Scale;
@@ -52,6 +55,7 @@ export class Bench {
   readonly #made: (() => Promise<void>)[] = [];
   #files: Promise<Pair> | undefined;
   #s3: Promise<S3Pair> | undefined;
+  #many: Promise<Pair> | undefined;
   #image: Promise<BigImage> | undefined;
   #layouts = 0;
 
@@ -78,6 +82,12 @@ export class Bench {
     return this.#s3;
   }
 
+  /** The servers on the filesystem, once both hold `manyRepository` with its tags. */
+  manyTags(): Promise<Pair> {
+    this.#many ??= this.#fillMany();
+    return this.#many;
+  }
+
   image(): Promise<BigImage> {
     this.#image ??= makeBigImage(join(this.folder, 'image'), this.scale.imageBytes);
     return this.#image;
@@ -93,6 +103,16 @@ export class Bench {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  async #fillMany(): Promise<Pair> {
+    const pair = await this.files();
+    for (const server of pair.servers) {
+      await pushSmallImage(server, manyRepository, pair.image);
+      const tags = { from: 0, count: this.scale.manyTags };
+      await pushTags(server, manyRepository, pair.image, tags);
+    }
+    return pair;
+  }
+
   async #start(folder: string, s3?: { s3: S3Server; publicEndpoint: string }): Promise<Pair> {
     const servers: Server[] = [];
     for (const start of [startDistribution, startGantry]) {
@@ -101,13 +121,15 @@ export class Bench {
       this.#made.push(() => server.stop());
       servers.push(server);
     }
-    let image: SmallImage | undefined;
-    for (const server of servers) image = await pushSmallImage(server, smallRepository, image);
-    return { servers, image: image! };
+    const image = makeSmallImage();
+    for (const server of servers) await pushSmallImage(server, smallRepository, image);
+    return { servers, image };
   }
 
   async #startS3(program: string): Promise<S3Pair> {
-    const s3 = await startVersitygw({ program, folder: join(this.folder, 's3') });
+    const folder = join(this.folder, 's3');
+    await mkdir(folder);
+    const s3 = await startVersitygw({ program, folder });
     this.#made.push(() => s3.stop());
     const { port } = new URL(s3.endpoint);
     // Another name than the registry's: Gantry redirects to no other.

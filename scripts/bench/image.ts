@@ -2,7 +2,7 @@
 import { createCipheriv, createHash, type Hash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
-import { copyFile, appendFile, rm } from 'node:fs/promises';
+import { appendFile, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync } from 'node:zlib';
@@ -117,7 +117,11 @@ async function writeLayout(folder: string, bases: readonly Base[]): Promise<void
     Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociManifest, config, layers })),
   );
   const annotations = { 'org.opencontainers.image.ref.name': 'latest' };
-  const index = { schemaVersion: 2, mediaType: ociIndex, manifests: [{ ...manifest, annotations }] };
+  const index = {
+    schemaVersion: 2,
+    mediaType: ociIndex,
+    manifests: [{ ...manifest, annotations }],
+  };
   writeFileSync(join(folder, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
   writeFileSync(join(folder, 'index.json'), JSON.stringify(index));
 }

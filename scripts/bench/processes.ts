@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
 /** Of /proc/<pid>/stat: sysconf(_SC_CLK_TCK), which Linux fixes at 100 for what it tells user space. */
 const ticksPerSecond = 100;

@@ -69,7 +69,9 @@ export function formatTable(results: readonly RowResult[]): string {
 
 function pad(row: readonly string[], widths: readonly number[]): string {
   return row
-    .map((cell, at) => (at === 0 || at === 5 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)))
+    .map((cell, at) =>
+      at === 0 || at === 5 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!),
+    )
     .join('  ');
 }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { digestOf } from '../../src/oci/digest.ts';
 import { ociConfig, ociManifest } from '../../src/oci/media-types.ts';
+import type { TagAnswer, TagOrder } from './clients/push-tags.ts';
+import { runClient } from './clients/run-client.ts';
 import type { Server } from './servers.ts';
 
 /** The project that Gantry makes at its first start. */
@@ -8,54 +10,89 @@ export const project = 'my-team/my-project';
 
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
+/** An image of a few kilobytes: what is measured on it is not its bytes. */
 export interface SmallImage {
   readonly manifest: string;
   readonly mediaType: string;
   /** A layer's, for requests to blobs. */
   readonly layerDigest: string;
+  readonly blobs: readonly Buffer[];
 }
 
-/** Pushes an image of a few kilobytes as `repository:latest`: what is measured on it is not its bytes. */
-export async function pushSmallImage(server: Server, repository: string): Promise<SmallImage> {
+export function makeSmallImage(): SmallImage {
+  const layers = Array.from({ length: 5 }, (_, at) => randomBytes(1000 + at));
+  const descriptors = layers.map((bytes) => descriptor(layerType, bytes));
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      config: { Cmd: ['/none'] },
+      rootfs: { type: 'layers', diff_ids: descriptors.map(({ digest }) => digest) },
+    }),
+  );
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    config: descriptor(ociConfig, config),
+    layers: descriptors,
+  });
+  return {
+    manifest,
+    mediaType: ociManifest,
+    layerDigest: descriptors[0]!.digest,
+    blobs: [config, ...layers],
+  };
+}
+
+function descriptor(mediaType: string, bytes: Buffer) {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length };
+}
+
+/** Pushes it as `repository:latest`. */
+export async function pushSmallImage(
+  server: Server,
+  repository: string,
+  image: SmallImage,
+): Promise<void> {
   const headers = await server.headers(repository);
-  const push = async (bytes: Buffer) => {
-    const digest = digestOf(bytes);
+  for (const bytes of image.blobs) {
     const begun = await expect(202, server, `/v2/${repository}/blobs/uploads/`, {
       method: 'POST',
       headers,
     });
     const target = new URL(begun.headers.get('location') ?? '', server.url);
-    target.searchParams.set('digest', digest);
+    target.searchParams.set('digest', digestOf(bytes));
     await expect(201, server, target.href, {
       method: 'PUT',
       headers: { ...headers, 'content-type': 'application/octet-stream' },
       body: new Uint8Array(bytes),
     });
-    return { digest, size: bytes.length };
-  };
-  const config = { architecture: 'amd64', os: 'linux', config: { Cmd: ['/none'] } };
-  const layers: { mediaType: string; digest: string; size: number }[] = [];
-  for (let at = 0; at < 5; at += 1) {
-    layers.push({ mediaType: layerType, ...(await push(randomBytes(1000 + at))) });
   }
-  const diffs = layers.map((layer) => layer.digest);
-  const manifest = JSON.stringify({
-    schemaVersion: 2,
-    mediaType: ociManifest,
-    config: {
-      mediaType: ociConfig,
-      ...(await push(
-        Buffer.from(JSON.stringify({ ...config, rootfs: { type: 'layers', diff_ids: diffs } })),
-      )),
-    },
-    layers,
-  });
   await expect(201, server, `/v2/${repository}/manifests/latest`, {
     method: 'PUT',
-    headers: { ...headers, 'content-type': ociManifest },
-    body: manifest,
+    headers: { ...headers, 'content-type': image.mediaType },
+    body: image.manifest,
   });
-  return { manifest, mediaType: ociManifest, layerDigest: layers[0]!.digest };
+}
+
+/** Tags the image `count` times, from tag number `from` on, eight pushes at once. */
+export async function pushTags(
+  server: Server,
+  repository: string,
+  image: SmallImage,
+  { from, count }: { from: number; count: number },
+): Promise<TagAnswer> {
+  const order: TagOrder = {
+    url: server.url,
+    repository,
+    headers: await server.headers(repository),
+    mediaType: image.mediaType,
+    manifest: image.manifest,
+    from,
+    count,
+    atOnce: 8,
+  };
+  return await runClient<TagAnswer>('push-tags.ts', order);
 }
 
 export async function expect(

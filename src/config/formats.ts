@@ -12,16 +12,11 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
   },
   storage: (text) => parseStorage(text) !== undefined,
   'address-range': (text) => isAddressRange(text),
-  outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text) || isBracketed(text),
+  outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text),
   'key-32': (text) => parseKey(text) !== undefined,
 };
 
 const HOST_AND_PORT = /^(?=.{1,253}(?::|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
-
-function isBracketed(text: string): boolean {
-  const match = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text);
-  return match?.[1] !== undefined && isIP(match[1]) === 6;
-}
 
 function isAddressRange(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/');

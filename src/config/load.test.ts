@@ -62,8 +62,8 @@ const values: [variable: string, text: string, read: unknown][] = [
   ],
   [
     'GANTRY_OUTBOUND_ALLOW',
-    'idp.internal:8443,[fd00::1]:80',
-    ['idp.internal:8443', '[fd00::1]:80'],
+    'loopback,idp.internal:8443,fd00::/8',
+    ['loopback', 'idp.internal:8443', 'fd00::/8'],
   ],
   ['GANTRY_STORAGE', 's3://bucket', { type: 's3', bucket: 'bucket', prefix: '' }],
   ['GANTRY_STORAGE', 's3://bucket/a/b/', { type: 's3', bucket: 'bucket', prefix: 'a/b' }],
@@ -98,6 +98,7 @@ const bad: [variable: string, text: string][] = [
   ['GANTRY_MEASURE', 'maybe'],
   ['GANTRY_TRUSTED_PROXIES', '10.0.0.0/33'],
   ['GANTRY_TRUSTED_PROXIES', 'proxy.internal'],
+  ['GANTRY_OUTBOUND_ALLOW', 'https://idp.internal'],
   ['GANTRY_STORAGE', 's3:/bucket'],
   ['GANTRY_STORAGE', 'gcs://bucket'],
   ['GANTRY_PLAN', 'free'],

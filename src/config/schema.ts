@@ -92,17 +92,15 @@ const properties = {
     items: { type: 'string', format: 'outbound' },
     default: [],
     description:
-      'Hosts and ranges inside your network that Gantry may call (OIDC issuers). Loopback, private and link-local addresses are refused unless they are named here.',
-    allowed:
-      'host names, IP addresses and CIDR ranges, names and bracketed IPv6 with a port if wanted, separated by commas',
+      'Hosts and ranges inside your network that Gantry may call (OIDC issuers), over plain HTTP, too. Loopback, private and link-local addresses are refused unless they are named here.',
+    allowed: 'loopback, IP addresses, CIDR ranges, host or host:port, separated by commas',
     example: 'idp.internal:8443,10.20.0.0/16',
   },
   logLevel: {
     ...text,
     enum: ['error', 'warn', 'info', 'debug'],
     default: 'info',
-    description:
-      'The least important lines that are logged. Logs are JSON lines on standard error.',
+    description: 'The least important lines that are logged, as JSON, a line each..',
     allowed: 'error, warn, info or debug',
     example: 'warn',
   },
@@ -111,7 +109,7 @@ const properties = {
     enum: ['loopback', 'on', 'off'],
     default: 'loopback',
     description:
-      'Who may read /metrics: processes on this machine, everyone (with GANTRY_METRICS_TOKEN where that is set), or no one.',
+      'Who may read /metrics: processes on this machine (loopback), everyone (on), or no one (off). Where GANTRY_METRICS_TOKEN is set: whoever sends it, from anywhere, and no one else.',
     allowed: 'loopback, on or off',
     example: 'on',
   },
@@ -120,7 +118,7 @@ const properties = {
     secret: true,
     minLength: 16,
     absent: 'no token is asked for',
-    description: 'A bearer token that /metrics asks for.',
+    description: 'A token that /metrics asks for: Authorization: Bearer <token>.',
     allowed: 'a text of 16 characters or more',
     example: '$(openssl rand -hex 32)',
   },

@@ -7,7 +7,7 @@ import type { Services } from './services.ts';
 /** One request on its way through a handler. */
 export interface Context {
   readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly res: Answer;
   readonly request: RegistryRequest;
   readonly session: Session;
   /** The request's name, parsed and checked; undefined for routes without one. */
@@ -19,25 +19,44 @@ export type Handler = (context: Context & { path: RepositoryPath }) => Promise<v
 
 export type Headers = Record<string, OutgoingHttpHeader>;
 
+/** A response, and the id by which the log knows its request. */
+export interface Answer extends ServerResponse {
+  requestId: string;
+}
+
+export function withRequestId(res: ServerResponse, requestId: string): Answer {
+  const answer = res as Answer;
+  answer.requestId = requestId;
+  return answer;
+}
+
+/**
+ * Sends status and headers; `names and values` in turn where it is a list. All at once: a header that was
+ * set before makes Node merge both, which costs more than all else that a short answer needs.
+ */
+export function sendHead(res: Answer, status: number, headers: Headers | string[]): Answer {
+  if (Array.isArray(headers)) headers.push('X-Request-Id', res.requestId);
+  else headers['X-Request-Id'] = res.requestId;
+  return res.writeHead(status, headers);
+}
+
 /** Answers without a body. */
-export function answer(res: ServerResponse, status: number, headers: Headers): void {
-  res.writeHead(status, { 'Content-Length': 0, ...headers });
-  res.end();
+export function answer(res: Answer, status: number, headers: Headers): void {
+  sendHead(res, status, { 'Content-Length': 0, ...headers }).end();
 }
 
 export function answerJson(
-  res: ServerResponse,
+  res: Answer,
   status: number,
   body: unknown,
   headers: Headers = {},
 ): void {
   const text = JSON.stringify(body);
-  res.writeHead(status, {
+  sendHead(res, status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
     ...headers,
-  });
-  res.end(text);
+  }).end(text);
 }
 
 /** `Warning` header values of the distribution-spec ("Warnings"): 299, agent `-`, at most 4096 bytes. */

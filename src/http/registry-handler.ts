@@ -4,7 +4,7 @@ import { type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
 import { parseRepositoryPath } from '../oci/reference.ts';
 import { checkRepositoryName } from '../policy/naming.ts';
 import { unauthorized } from './access.ts';
-import { answerJson, type Context, type Handler } from './context.ts';
+import { type Answer, answerJson, type Context, type Handler } from './context.ts';
 import { toErrorInfo } from './errors.ts';
 import { deleteBlob, getBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/lists.ts';
@@ -45,7 +45,7 @@ function challengeScope({ method }: IncomingMessage, request: RegistryRequest | 
 
 /** Answers everything under `/v2/`: parsed by one pure function, dispatched by table. */
 export function createRegistryHandler(services: Services) {
-  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  return async (req: IncomingMessage, res: Answer): Promise<void> => {
     const started = performance.now();
     const request = parseRegistryUrl(req.url ?? '');
     let failure: ErrorInfo | undefined;
@@ -110,7 +110,7 @@ function wrongMethod(res: ServerResponse, allowed: string[]): RegistryError {
 function logAccess(
   { logger, origins }: Services,
   req: IncomingMessage,
-  res: ServerResponse,
+  res: Answer,
   what: {
     request: RegistryRequest | undefined;
     failure: ErrorInfo | undefined;
@@ -123,8 +123,10 @@ function logAccess(
   // Every client's first request is refused, to learn where to log in.
   const asked = failure?.kind === 'unauthorized' && what.actor === anonymous.actor;
   const quiet = failure ? asked : read;
-  logger[failure && res.statusCode >= 500 ? 'error' : quiet ? 'debug' : 'info']('request', {
-    requestId: res.getHeader('x-request-id'),
+  const level = failure && res.statusCode >= 500 ? 'error' : quiet ? 'debug' : 'info';
+  if (!logger.writes(level)) return;
+  logger[level]('request', {
+    requestId: res.requestId,
     method: req.method,
     route: request?.route,
     repository: request?.name || undefined,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorInfo } from '../oci/errors.ts';
 import { awaitingContinue } from './body.ts';
+import type { Answer } from './context.ts';
 import { toErrorResponse } from './errors.ts';
 import type { Services } from './services.ts';
 
@@ -11,12 +12,13 @@ const lingerMs = 2_000;
  * Answers with the spec's error JSON. Where the answer has begun, all that is left is to cut the
  * connection; where the body was not read to its end, the connection closes after the answer.
  */
-export function sendError(req: IncomingMessage, res: ServerResponse, info: ErrorInfo): void {
+export function sendError(req: IncomingMessage, res: Answer, info: ErrorInfo): void {
   if (res.headersSent || res.destroyed) {
     res.destroy();
     return;
   }
   const { status, body } = toErrorResponse(info);
+  res.setHeader('X-Request-Id', res.requestId);
   res.setHeader('Content-Type', 'application/json');
   res.setHeader('Content-Length', Buffer.byteLength(body));
   res.setHeader('X-Content-Type-Options', 'nosniff');

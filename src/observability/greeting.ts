@@ -11,6 +11,16 @@ interface Started {
     | undefined;
 }
 
+export const help = `Starts the Gantry server. Settings come from the environment or a file (docs/settings.md):
+
+  npm start                              on 127.0.0.1:5050, with its data in ./data
+  GANTRY_PORT=8080 npm start             on another port; 0 takes any free one
+  GANTRY_DATA=/srv/gantry npm start      with its data elsewhere
+  GANTRY_CONFIG=gantry.json npm start    with the settings of a file
+
+  npx gantry admin --help                teams, projects, tokens and trust policies
+`;
+
 /** What a start prints: the commands of a first push, ready to paste. The token itself stays in its file. */
 export function greeting(started: Started, config: { readonly data: string }): string {
   const lines = ['', `Gantry is ready at ${started.url}`, ''];

@@ -8,7 +8,11 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
+  /** Whether lines of that level are written: fields that nobody reads are not worth making. */
+  writes(level: LogLevel): boolean;
 }
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** What looks like a token of ours, a JWT or a Basic credential is masked, should one slip into a text. */
 const secretPattern =
@@ -35,8 +39,11 @@ export function createLogger(options: { level: string }): Logger {
       new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] }),
     ],
   });
-  const at = (level: keyof Logger) => (message: string, fields?: LogFields) => {
-    logger.log(level, message, fields);
-  };
-  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+  const writes = (level: LogLevel) => logger.isLevelEnabled(level);
+  // winston formats each line before it asks whether the line is wanted.
+  const at = (level: LogLevel) =>
+    writes(level)
+      ? (message: string, fields?: LogFields) => void logger.log(level, message, fields)
+      : () => {};
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), writes };
 }

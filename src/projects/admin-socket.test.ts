@@ -144,7 +144,11 @@ test('a file that an ended process left is replaced', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'gantry-socket-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(socketPath(folder), '');
-  const socket = await openAdminSocket({ folder, admin: { handle: echo }, failed: () => assert.fail('a fault') });
+  const socket = await openAdminSocket({
+    folder,
+    admin: { handle: echo },
+    failed: () => assert.fail('a fault'),
+  });
   assert.ok(statSync(socketPath(folder)).isSocket());
   await socket.close();
 });

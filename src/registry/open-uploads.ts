@@ -14,6 +14,8 @@ export interface OpenUpload {
 /** More idle uploads than this would only hold descriptors and buffers. */
 const mostIdle = 128;
 const idleMs = 60_000;
+/** Forgetting one costs its first request a look at the store. */
+const mostUntouched = 10_000;
 
 /**
  * Uploads between two of their requests. One that stays idle too long, or is pushed out by newer ones,
@@ -29,6 +31,17 @@ export class OpenUploads {
     },
   });
   readonly #busy = new Set<string>();
+  /** Begun by this process and not written to yet: nothing can be stored under their keys. */
+  readonly #untouched = new LRUCache<string, true>({ max: mostUntouched });
+
+  begun(id: string): void {
+    this.#untouched.set(id, true);
+  }
+
+  /** True once, for the first request that writes to an upload that this process began. */
+  firstWrite(id: string): boolean {
+    return this.#untouched.delete(id);
+  }
 
   /** Marks the upload as in use by one request. False: another request has it. */
   acquire(id: string): boolean {

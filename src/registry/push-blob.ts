@@ -1,12 +1,20 @@
 import type { Readable } from 'node:stream';
 import { algorithmOf, type Digest, type DigestAlgorithm, formatDigest } from '../oci/digest.ts';
-import { RegistryError, refuse } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { ByteRange } from '../oci/range.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { UploadRow, Uploads } from '../ports/uploads.ts';
+import { hashStored, rehash } from './hash-stored.ts';
 import { digestSoFar, newHash, type OpenUpload, OpenUploads } from './open-uploads.ts';
+import {
+  busyUpload,
+  checkRange,
+  digestMismatch,
+  shortChunk,
+  unknownUpload,
+} from './upload-refusals.ts';
 
 export interface ChunkOptions {
   /** `Content-Range`, where the client sent one. */
@@ -17,39 +25,29 @@ export interface ChunkOptions {
   tooLarge(): RegistryError;
 }
 
+export interface BlobPushDeps {
+  readonly store: BlobStore;
+  readonly uploads: Uploads;
+  readonly writer: CommandWriter;
+  readonly clock: Clock;
+  readonly newUploadId: () => string;
+  /** How long an upload may rest between two requests. */
+  readonly expiryMs: number;
+  /** Called when keys were discarded, so that their bytes are removed soon. */
+  readonly discarded: () => void;
+}
+
 /** A step of a push: start, append, finish, cancel. Upload ids are storage keys. */
 export class BlobPush {
-  readonly #store: BlobStore;
-  readonly #uploads: Uploads;
-  readonly #writer: CommandWriter;
-  readonly #clock: Clock;
-  readonly #newId: () => string;
-  readonly #expiryMs: number;
-  readonly #discarded: () => void;
+  readonly #deps: BlobPushDeps;
   readonly #open = new OpenUploads();
 
-  constructor(deps: {
-    store: BlobStore;
-    uploads: Uploads;
-    writer: CommandWriter;
-    clock: Clock;
-    newUploadId: () => string;
-    /** How long an upload may rest between two requests. */
-    expiryMs: number;
-    /** Called when keys were discarded, so that their bytes are removed soon. */
-    discarded: () => void;
-  }) {
-    this.#store = deps.store;
-    this.#uploads = deps.uploads;
-    this.#writer = deps.writer;
-    this.#clock = deps.clock;
-    this.#newId = deps.newUploadId;
-    this.#expiryMs = deps.expiryMs;
-    this.#discarded = deps.discarded;
+  constructor(deps: BlobPushDeps) {
+    this.#deps = deps;
   }
 
   get minChunk(): number {
-    return this.#store.minChunk;
+    return this.#deps.store.minChunk;
   }
 
   async start(
@@ -57,30 +55,22 @@ export class BlobPush {
     subject: string,
     algorithm: DigestAlgorithm,
   ): Promise<UploadRow> {
-    const now = this.#clock.now();
-    const id = this.#newId();
-    const expiresAt = now + this.#expiryMs;
-    await this.#writer.run('StartUpload', { id, repositoryId, subject, algorithm, now, expiresAt });
-    return {
-      id,
-      repositoryId,
-      subject,
-      algorithm,
-      offset: 0,
-      digestSoFar: undefined,
-      storeState: '',
-      expiresAt,
-    };
+    const { clock, newUploadId, expiryMs, writer } = this.#deps;
+    const now = clock.now();
+    const row = { id: newUploadId(), repositoryId, subject, algorithm, expiresAt: now + expiryMs };
+    await writer.run('StartUpload', { ...row, now });
+    this.#open.begun(row.id);
+    return { ...row, offset: 0, digestSoFar: undefined, storeState: '' };
   }
 
   /** The session, where `subject` began it in that repository; rejects with `upload-unknown` else. */
   async find(id: string, repositoryId: string, subject: string): Promise<UploadRow> {
-    const row = await this.#uploads.find(id);
+    const row = await this.#deps.uploads.find(id);
     const known =
       row !== undefined &&
       row.repositoryId === repositoryId &&
       row.subject === subject &&
-      row.expiresAt > this.#clock.now();
+      row.expiresAt > this.#deps.clock.now();
     if (!known) throw unknownUpload();
     return row;
   }
@@ -89,8 +79,9 @@ export class BlobPush {
    * Takes a chunk. Resolves with the new offset. Where the source fails, what came is kept and counted,
    * so the client can ask for the offset and go on.
    */
-  append(row: UploadRow, source: Readable, options: ChunkOptions): Promise<number> {
-    return this.#exclusively(row.id, async () => {
+  append(asked: UploadRow, source: Readable, options: ChunkOptions): Promise<number> {
+    return this.#exclusively(asked.id, async () => {
+      const row = await this.#again(asked);
       checkRange(options.range, row.offset);
       const upload = await this.#resume(row, row.algorithm);
       await this.#receive(row, upload, source, options);
@@ -104,12 +95,13 @@ export class BlobPush {
    * bytes', rejects with `digest-mismatch` and the session has ended: nothing is stored.
    */
   finish(
-    row: UploadRow,
+    asked: UploadRow,
     digest: Digest,
     source: Readable | undefined,
     options: ChunkOptions,
   ): Promise<{ size: number }> {
-    return this.#exclusively(row.id, async () => {
+    return this.#exclusively(asked.id, async () => {
+      const row = await this.#again(asked);
       // Nothing came yet: the digest's own algorithm serves, whatever the session was begun with.
       const algorithm = row.offset === 0 ? algorithmOf(digest) : row.algorithm;
       checkRange(options.range, row.offset);
@@ -125,11 +117,11 @@ export class BlobPush {
       const upload = this.#open.take(row.id);
       const storeState = upload?.writer.broken === false ? await upload.writer.state() : undefined;
       await upload?.writer.release().catch(() => {});
-      await this.#writer.run('CancelUpload', {
+      await this.#deps.writer.run('CancelUpload', {
         id: row.id,
         ...(storeState === undefined ? {} : { storeState }),
       });
-      this.#discarded();
+      this.#deps.discarded();
     });
   }
 
@@ -138,18 +130,17 @@ export class BlobPush {
   }
 
   async #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
-    if (!this.#open.acquire(id)) {
-      throw refuse(
-        'upload-conflict',
-        'Another request is writing to this upload.',
-        'Wait for it, ask for the status (GET on the upload URL) and go on from there.',
-      );
-    }
+    if (!this.#open.acquire(id)) throw busyUpload();
     try {
       return await work();
     } finally {
       this.#open.release(id);
     }
+  }
+
+  /** The row as it is now that no other request writes to the upload: what was read before may be old. */
+  #again(row: UploadRow): Promise<UploadRow> {
+    return this.find(row.id, row.repositoryId, row.subject);
   }
 
   async #resume(row: UploadRow, algorithm: DigestAlgorithm): Promise<OpenUpload> {
@@ -163,52 +154,29 @@ export class BlobPush {
     }
     await held?.writer.release();
     if (row.offset === 0 && row.storeState === '') {
-      const writer = await this.#store.create(row.id, this.#record(row));
+      // A request that failed, or a process that ended, may have left bytes that were never recorded.
+      if (!this.#open.firstWrite(row.id)) await this.#deps.store.abandon(row.id, '');
+      const writer = await this.#deps.store.create(row.id, this.#record(row));
       return { writer, hash: newHash(algorithm), algorithm };
     }
-    const hash = await this.#rehash(row);
-    const writer = await this.#store.resume(row.id, row.storeState, this.#record(row));
+    const hash = await rehash(this.#deps.store, row);
+    const writer = await this.#deps.store.resume(row.id, row.storeState, this.#record(row));
     return { writer, hash, algorithm };
   }
 
   /** Lets the store put down its state in the middle of a request, before parts exist that only it names. */
   #record(row: UploadRow): (storeState: string) => Promise<void> {
     return async (storeState) => {
-      const {
-        id,
-        offset,
-        digestSoFar: digest,
-      } = await this.find(row.id, row.repositoryId, row.subject);
-      await this.#writer.run('AdvanceUpload', {
+      const { id, offset, digestSoFar: digest } = await this.#again(row);
+      await this.#deps.writer.run('AdvanceUpload', {
         id,
         from: offset,
         to: offset,
         digestSoFar: digest,
         storeState,
-        expiresAt: this.#clock.now() + this.#expiryMs,
+        expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
       });
     };
-  }
-
-  /**
-   * The hash of what is stored already, where the store lets unfinished bytes be read. Bytes that are
-   * not what the row says were lost in a crash: the upload must start again.
-   */
-  async #rehash(row: UploadRow) {
-    const hash = newHash(row.algorithm);
-    if (row.offset === 0) return hash;
-    let stored: Readable;
-    try {
-      stored = await this.#store.open(row.id, { start: 0, end: row.offset - 1 });
-    } catch (error) {
-      if (error instanceof RegistryError && error.kind === 'blob-unknown') return undefined;
-      throw error;
-    }
-    for await (const chunk of stored) hash.update(chunk as Buffer);
-    if (row.digestSoFar && digestSoFar(row.algorithm, hash) !== row.digestSoFar) {
-      throw unknownUpload();
-    }
-    return hash;
   }
 
   async #receive(
@@ -229,11 +197,7 @@ export class BlobPush {
       });
       const expected = options.range && options.range.end + 1;
       if (expected !== undefined && writer.offset !== expected) {
-        failure = refuse(
-          'size-invalid',
-          `Content-Range promised ${expected - start} bytes, and ${writer.offset - start} came.`,
-          'Ask for the status (GET on the upload URL) and go on from there.',
-        );
+        failure = shortChunk(expected - start, writer.offset - start);
       }
     } catch (error) {
       failure = error;
@@ -241,7 +205,7 @@ export class BlobPush {
     if (failure === undefined) return;
     const refused = failure instanceof RegistryError && failure.kind === 'layer-too-large';
     if (refused) await this.#drop(row, upload);
-    else if (writer.broken) await writer.release().catch(() => {});
+    else if (writer.broken) await this.#letGo(row, upload, failure);
     else await this.#keep(row, upload).catch(() => {});
     throw failure;
   }
@@ -249,14 +213,19 @@ export class BlobPush {
   /** Writes down how far the upload has come, and holds it for the next request. */
   async #keep(row: UploadRow, upload: OpenUpload): Promise<void> {
     const { writer, hash } = upload;
-    await this.#writer.run('AdvanceUpload', {
-      id: row.id,
-      from: row.offset,
-      to: writer.offset,
-      digestSoFar: hash && digestSoFar(upload.algorithm, hash),
-      storeState: await writer.state(),
-      expiresAt: this.#clock.now() + this.#expiryMs,
-    });
+    try {
+      await this.#deps.writer.run('AdvanceUpload', {
+        id: row.id,
+        from: row.offset,
+        to: writer.offset,
+        digestSoFar: hash && digestSoFar(upload.algorithm, hash),
+        storeState: await writer.state(),
+        expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
+      });
+    } catch (error) {
+      await this.#letGo(row, upload, error);
+      throw error;
+    }
     this.#open.put(row.id, upload);
   }
 
@@ -267,69 +236,52 @@ export class BlobPush {
     const received = comparable ? formatDigest(algorithm, hash) : undefined;
     if (received !== undefined && received !== digest) {
       await this.#drop(row, upload);
-      throw mismatch(digest, received);
+      throw digestMismatch(digest, received);
     }
     try {
       await writer.commit();
-    } catch (error) {
-      await writer.release().catch(() => {});
-      throw error;
-    }
-    if (received === undefined) {
-      const stored = await this.#hashStored(row.id, algorithmOf(digest));
+      const stored = received ?? (await this.#digestStored(row.id, digest));
       if (stored !== digest) {
         await this.#drop(row, upload);
-        throw mismatch(digest, stored);
+        throw digestMismatch(digest, stored);
       }
+      const { kept } = await this.#deps.writer.run('FinishUpload', {
+        id: row.id,
+        repositoryId: row.repositoryId,
+        digest,
+        size: writer.offset,
+        now: this.#deps.clock.now(),
+      });
+      if (!kept) this.#deps.discarded();
+    } catch (error) {
+      await this.#letGo(row, upload, error);
+      throw error;
     }
-    const { kept } = await this.#writer.run('FinishUpload', {
-      id: row.id,
-      repositoryId: row.repositoryId,
-      digest,
-      size: writer.offset,
-      now: this.#clock.now(),
-    });
-    if (!kept) this.#discarded();
   }
 
-  async #hashStored(key: string, algorithm: DigestAlgorithm): Promise<Digest> {
-    const hash = newHash(algorithm);
-    for await (const chunk of await this.#store.open(key)) hash.update(chunk as Buffer);
-    return formatDigest(algorithm, hash);
+  async #digestStored(key: string, expected: Digest): Promise<Digest> {
+    const algorithm = algorithmOf(expected);
+    return formatDigest(algorithm, await hashStored(this.#deps.store, key, algorithm));
+  }
+
+  /**
+   * After a failure: frees what is held. Where there is no room, the bytes that were not acknowledged go,
+   * too: the disk would stay full of what nobody can use until the session expires.
+   */
+  async #letGo(row: UploadRow, { writer }: OpenUpload, failure: unknown): Promise<void> {
+    await writer.release().catch(() => {});
+    if (!(failure instanceof RegistryError && failure.kind === 'storage-full')) return;
+    const cut =
+      row.offset === 0
+        ? this.#deps.store.abandon(row.id, row.storeState)
+        : this.#deps.store.resume(row.id, row.storeState).then((resumed) => resumed.release());
+    await cut.catch(() => {});
   }
 
   /** Ends the session for good; its bytes go. */
   async #drop(row: UploadRow, upload: OpenUpload): Promise<void> {
     await upload.writer.cancel().catch(() => {});
-    await this.#writer.run('CancelUpload', { id: row.id });
-    this.#discarded();
+    await this.#deps.writer.run('CancelUpload', { id: row.id });
+    this.#deps.discarded();
   }
-}
-
-function checkRange(range: ByteRange | undefined, offset: number): void {
-  if (range && range.start !== offset) {
-    throw refuse(
-      'range-not-satisfiable',
-      `The chunk starts at ${range.start}, and the upload stands at ${offset}: chunks come in order.`,
-      'Ask for the status (GET on the upload URL) and go on from there.',
-      { offset },
-    );
-  }
-}
-
-function mismatch(expected: Digest, received: Digest): RegistryError {
-  return refuse(
-    'digest-mismatch',
-    `The bytes that came hash to ${received}, not to ${expected}.`,
-    'Push the blob again.',
-    { expected, received },
-  );
-}
-
-function unknownUpload(): RegistryError {
-  return refuse(
-    'upload-unknown',
-    'There is no such upload: it was finished, cancelled, has expired, or is not yours.',
-    'Start the upload again.',
-  );
 }

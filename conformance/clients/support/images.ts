@@ -144,6 +144,18 @@ export function readLayoutBlob(folder: string, digest: string): Buffer {
   return readFileSync(join(folder, 'blobs', ...digest.split(':')));
 }
 
+/** The one image of a layout. */
+export function readLayout(folder: string): Image {
+  const read = (descriptor: Descriptor): Content => ({
+    descriptor,
+    bytes: readLayoutBlob(folder, descriptor.digest),
+  });
+  const { manifests } = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8'));
+  const manifest = read(manifests[0]);
+  const { config, layers } = JSON.parse(manifest.bytes.toString());
+  return { kind: 'image', manifest, config: read(config), layers: layers.map(read) };
+}
+
 /** A `docker load` archive: what engines without OCI layouts read. */
 export function dockerArchive(reference: string, image: Image): Buffer {
   const layers = image.layers.map((layer, at) => ({

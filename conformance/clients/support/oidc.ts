@@ -12,14 +12,16 @@ export const trustedSubject = 'repo:example/app:ref:refs/heads/main';
 export const audience = 'https://registry.example';
 
 /** Starts an issuer, and has the first team trust it for all its projects; who called closes it. */
-export async function trustedIssuer({ gantry }: Context): Promise<TestIssuer> {
+export async function trustedIssuer(
+  { gantry }: Pick<Context, 'gantry'>,
+  policy = 'example-ci',
+): Promise<TestIssuer> {
   const issuer = await startIssuer();
   try {
     await gantry.admin(
-      ...['policy', 'create', '--team', gantry.bootstrap.teamSlug],
-      ...['--name', issuer.url.replace(/\W+/g, '-')],
+      ...['policy', 'create', '--team', gantry.bootstrap.teamSlug, '--name', policy],
       ...['--issuer', issuer.url, '--audience', audience],
-      ...['--claim', 'sub=repo:example/app:*', '--project', '*', '--actions', 'pull,push'],
+      ...['--claim', 'sub=repo:example/app:**', '--project', '*', '--actions', 'pull,push'],
     );
   } catch (error) {
     await issuer.close();

@@ -1,7 +1,8 @@
 /** A folder of a test's own, with a home, so that no client reads or writes the user's settings. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -20,12 +21,15 @@ export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 
 export function makeSandbox(): Sandbox {
   // Unix sockets live below: their paths are limited to 107 bytes.
-  const folder = mkdtempSync(join(tmpdir(), 'gantry-'));
+  // Small letters only: buildah makes an image's name of a path.
+  const folder = join(tmpdir(), `gantry-${randomBytes(4).toString('hex')}`);
+  mkdirSync(folder, { mode: 0o700 });
+  let made = 0;
   const home = join(folder, 'home');
   const at = (name: string) => {
-    const made = join(home, name);
-    mkdirSync(made, { recursive: true });
-    return made;
+    const path = join(home, name);
+    mkdirSync(path, { recursive: true });
+    return path;
   };
   const env = {
     PATH: systemPath,
@@ -47,7 +51,12 @@ export function makeSandbox(): Sandbox {
       mkdirSync(dirname(path), { recursive: true });
       return path;
     },
-    fresh: (name) => mkdtempSync(join(folder, `${name}-`)),
+    fresh(name) {
+      made += 1;
+      const path = join(folder, `${name}-${made}`);
+      mkdirSync(path);
+      return path;
+    },
     remove() {
       unmountBelow(folder);
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });

@@ -75,7 +75,7 @@ export function clientSuite<Client>(suite: ClientSuite<Client>): void {
 }
 
 /** A reason that holds for the suite as a whole. */
-function whySkipped(suite: { slow?: boolean; obstacle?: () => string | undefined }) {
+export function whySkipped(suite: { slow?: boolean; obstacle?: () => string | undefined }) {
   if (suite.slow && process.env.GANTRY_TEST_QUICK === '1') return 'left out of quick runs';
   return suite.obstacle?.();
 }

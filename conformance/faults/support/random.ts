@@ -14,7 +14,9 @@ export class Random {
   /** From 0 up to 1, which is not reached. */
   next(): number {
     if (this.#at + 4 > this.#block.length) {
-      this.#block = createHash('sha512').update(`${this.seed}/${this.#blocks++}`).digest();
+      this.#block = createHash('sha512')
+        .update(`${this.seed}/${this.#blocks++}`)
+        .digest();
       this.#at = 0;
     }
     const word = this.#block.readUInt32LE(this.#at);

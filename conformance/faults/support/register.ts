@@ -50,7 +50,9 @@ export class Register<V> {
 
   /** The changes that may be the last one: those that no acknowledged change followed. */
   last(): Change<V>[] {
-    const begins = this.#changes.flatMap(({ began, ended }) => (ended === undefined ? [] : [began]));
+    const begins = this.#changes.flatMap(({ began, ended }) =>
+      ended === undefined ? [] : [began],
+    );
     const latest = Math.max(...begins);
     return this.#changes.filter(({ ended }) => ended === undefined || ended >= latest);
   }

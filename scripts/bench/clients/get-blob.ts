@@ -33,7 +33,7 @@ function get({ url, headers, bytes }: GetOrder): Promise<void> {
           if (left !== undefined) {
             left -= count;
           } else {
-            start += buffer.latin1Slice(0, count);
+            start += buffer.toString('latin1', 0, count);
             const end = start.indexOf('\r\n\r\n');
             if (end < 0) return true;
             const right = /^HTTP\/1.1 200 /.test(start) && start.includes(`ength: ${bytes}\r\n`);

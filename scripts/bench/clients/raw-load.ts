@@ -26,7 +26,7 @@ export function answerLength(bytes: Buffer, method: string): number | undefined 
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
   if (method === 'HEAD') return end + 4;
-  const head = bytes.latin1Slice(0, end).toLowerCase();
+  const head = bytes.toString('latin1', 0, end).toLowerCase();
   const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
   if (length !== undefined) {
     const whole = end + 4 + Number(length);

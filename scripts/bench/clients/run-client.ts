@@ -1,4 +1,4 @@
-import { execFile, type ExecFileException } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { join } from 'node:path';
 
 /** Runs a client of this folder in a process of its own, and gives what it printed, read as JSON. */

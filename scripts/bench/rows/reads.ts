@@ -1,4 +1,14 @@
-import { type Bench, compare, type Outcome, type Pair, type Row, smallRepository } from '../bench.ts';
+import { ociManifest } from '../../../src/oci/media-types.ts';
+import {
+  type Bench,
+  compare,
+  manyRepository,
+  type Outcome,
+  type Pair,
+  type Row,
+  smallRepository,
+} from '../bench.ts';
+import { tagName } from '../clients/push-tags.ts';
 import { type Load, load, loadTool } from '../load.ts';
 import type { Goal } from '../report.ts';
 import { alternate, metered } from '../rounds.ts';
@@ -21,7 +31,7 @@ export async function compareReads(
   const order = async (server: Server): Promise<Load> => ({
     url: `${server.url}/v2/${what.repository}/${what.path}`,
     method: what.method,
-    headers: await server.headers(what.repository),
+    headers: { ...(await server.headers(what.repository)), accept: ociManifest },
     connections,
     seconds,
   });
@@ -48,6 +58,22 @@ export async function compareReads(
   };
 }
 
+/** Gantry's rate in the repository of many tags, by its rate in the one of one tag. */
+async function shareOfRate(bench: Bench, { servers }: Pair, path: string): Promise<number> {
+  const gantry = servers.find((server) => server.name === 'gantry')!;
+  const targets = [
+    { name: 'one', repository: smallRepository, path: 'manifests/latest' },
+    { name: 'many', repository: manyRepository, path },
+  ];
+  const { rounds, seconds } = bench.scale;
+  const medians = await alternate(targets, rounds, async ({ repository, path: target }) => {
+    const url = `${gantry.url}/v2/${repository}/${target}`;
+    const headers = { ...(await gantry.headers(repository)), accept: ociManifest };
+    return { rate: (await load({ url, method: 'GET', headers, connections, seconds })).perSecond };
+  });
+  return medians.get('many')!.rate! / medians.get('one')!.rate!;
+}
+
 export const readRows: readonly Row[] = [
   {
     name: 'manifest-get',
@@ -59,6 +85,24 @@ export const readRows: readonly Row[] = [
         path: 'manifests/latest',
         goals: { rate: 3, perCpu: 5 },
       }),
+  },
+  {
+    name: 'manifest-get-many',
+    title: 'GET manifest by tag, in a repository of many tags',
+    async run(bench) {
+      const pair = await bench.manyTags();
+      const path = `manifests/${tagName(bench.scale.manyTags >> 1)}`;
+      const what = { method: 'GET', repository: manyRepository, path, goals: {} } as const;
+      const { figures, notes = [] } = await compareReads(bench, pair, what);
+      const flat = {
+        what: 'against one tag',
+        unit: 'share of the rate',
+        gantry: await shareOfRate(bench, pair, path),
+        peer: undefined,
+        goal: { of: 'own', is: '≥', value: 0.9 } as const,
+      };
+      return { figures: [...figures, flat], notes: [...notes, `${bench.scale.manyTags} tags`] };
+    },
   },
   {
     name: 'manifest-head',

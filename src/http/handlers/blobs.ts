@@ -3,7 +3,7 @@ import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { parseRange } from '../../oci/range.ts';
 import { requireAccess } from '../access.ts';
-import { answer, type Handler } from '../context.ts';
+import { answer, type Handler, sendHead } from '../context.ts';
 import { absentPlace, unknownRepository } from './manifests.ts';
 
 /** distribution-spec, "Pulling blobs" and "Checking if content exists". */
@@ -24,11 +24,11 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
     'X-Content-Type-Options': 'nosniff',
   };
   if (req.headers['if-none-match'] === etag) {
-    res.writeHead(304, headers).end();
+    sendHead(res, 304, headers).end();
     return;
   }
   if (req.method === 'HEAD') {
-    res.writeHead(200, { ...headers, 'Content-Length': blob.size }).end();
+    sendHead(res, 200, { ...headers, 'Content-Length': blob.size }).end();
     return;
   }
   const link = await services.pull.linkBlob(blob);
@@ -54,7 +54,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
   const length = range === 'ignore' ? blob.size : range.end - range.start + 1;
   services.metrics.bytesOut.inc({ how: 'proxy' }, length);
-  res.writeHead(range === 'ignore' ? 200 : 206, {
+  sendHead(res, range === 'ignore' ? 200 : 206, {
     ...headers,
     'Content-Length': length,
     ...(range !== 'ignore' && {

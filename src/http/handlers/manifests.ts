@@ -5,7 +5,14 @@ import { checkTag } from '../../policy/tags.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess } from '../access.ts';
 import { readBody } from '../body.ts';
-import { answer, type Context, type Handler, type Headers, warningHeaders } from '../context.ts';
+import {
+  answer,
+  type Context,
+  type Handler,
+  type Headers,
+  sendHead,
+  warningHeaders,
+} from '../context.ts';
 import { pushTarget } from './push-target.ts';
 
 /** Longer lists would not fit into one OCI-Tag header of clients' limits. */
@@ -34,18 +41,18 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
     String(manifest.size),
   ];
   if (req.headers['if-none-match'] === etag) {
-    res.writeHead(304, headers.slice(0, -2)).end();
+    sendHead(res, 304, headers.slice(0, -2)).end();
     return;
   }
   if (req.method === 'HEAD') {
-    res.writeHead(200, headers).end();
+    sendHead(res, 200, headers).end();
     return;
   }
   const content =
     services.pull.cachedContent(manifest.digest) ??
     (await services.pull.manifestContent(manifest.digest));
   if (!content) throw unknownManifest(reference);
-  res.writeHead(200, headers).end(content);
+  sendHead(res, 200, headers).end(content);
 };
 
 /** distribution-spec, "Pushing Manifests", by tag or by digest with `tag` parameters. */

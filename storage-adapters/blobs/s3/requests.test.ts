@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
-import type { S3Operation } from '../../../conformance/faults/s3-operation.ts';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { type S3Proxy, startS3Proxy } from '../../../conformance/faults/s3-proxy.ts';
 import {
   findVersitygw,
@@ -25,14 +24,12 @@ describe('S3 requests', 'missing' in found ? { skip: found.missing } : {}, () =>
   after(() => server?.stop());
   beforeEach(async () => {
     proxy = await startS3Proxy(server.endpoint);
-    return () => proxy.close();
   });
+  afterEach(() => proxy.close());
 
   const subject = (more: Partial<S3BlobStoreOptions> = {}) =>
     s3Subject(server, { endpoint: proxy.endpoint, ...more });
   const operations = () => proxy.seen.map((seen) => seen.operation);
-  const counted = (...names: S3Operation[]) =>
-    names.map((name) => operations().filter((seen) => seen === name).length);
 
   test('a blob of up to one part is one PUT, with or without a state before', (t) =>
     runCase(

@@ -1,0 +1,155 @@
+/**
+ * What `docker login` prints, with each engine: people see no more than this of a denial. The texts are in
+ * goldens/; UPDATE_GOLDENS=1 writes them anew.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { TestIssuer } from '../tools/issuer.ts';
+import { startIssuer } from '../tools/issuer.ts';
+import { type Gantry, startGantry } from './harness.ts';
+import { wrongToken } from './support/checks.ts';
+import { type DockerEngine, docker20, docker29, startEngine } from './support/docker-engine.ts';
+import { audience, trustedIssuer, trustedSubject } from './support/oidc.ts';
+import { makeSandbox } from './support/sandbox.ts';
+import { whySkipped } from './support/suite.ts';
+
+interface Place {
+  readonly gantry: Gantry;
+  readonly engine: DockerEngine;
+  /** Trusted by the first team. */
+  readonly issuer: TestIssuer;
+  /** Trusted, too, but its keys cannot be read. */
+  readonly broken: TestIssuer;
+  /** Trusted by none. */
+  readonly stranger: TestIssuer;
+  /** A team that has nothing to do with the first. */
+  readonly otherTeamId: string;
+}
+
+type Attempt = (place: Place) => Promise<{ username: string; password: string }>;
+
+const good = { sub: trustedSubject, aud: audience };
+const oidc =
+  (claims: Readonly<Record<string, unknown>>): Attempt =>
+  async ({ issuer }) => ({ username: 'oidc', password: await issuer.sign({ ...good, ...claims }) });
+const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
+
+const accepted: Record<string, Attempt> = {
+  'a team token': async ({ gantry: { bootstrap } }) => ({
+    username: bootstrap.teamId,
+    password: bootstrap.token,
+  }),
+  'an OIDC token': oidc({}),
+};
+
+const denied: Record<string, Attempt> = {
+  'wrong-token': async ({ gantry: { bootstrap } }) => ({
+    username: bootstrap.teamId,
+    password: wrongToken(bootstrap.token),
+  }),
+  'wrong-team': async ({ gantry: { bootstrap }, otherTeamId }) => ({
+    username: otherTeamId,
+    password: bootstrap.token,
+  }),
+  'wrong-username': async ({ gantry: { bootstrap } }) => ({
+    username: 'alice',
+    password: bootstrap.token,
+  }),
+  'expired-jwt': async (place) =>
+    oidc({ iat: hourAgo(), nbf: hourAgo(), exp: hourAgo() + 300 })(place),
+  'wrong-audience': oidc({ aud: 'https://elsewhere.example' }),
+  'unknown-claim': oidc({ sub: 'repo:example/app-evil:ref:refs/heads/main' }),
+  'unknown-issuer': async ({ stranger }) => ({
+    username: 'oidc',
+    password: await stranger.sign(good),
+  }),
+  'issuer-without-keys': async ({ broken }) => ({
+    username: 'oidc',
+    password: await broken.sign(good),
+  }),
+  'not-a-jwt': async () => ({ username: 'oidc', password: 'secret' }),
+};
+
+for (const release of [docker20, docker29]) {
+  describe(`docker login with ${release.name}`, () => {
+    const skip = whySkipped({ slow: true, obstacle: release.obstacle });
+    const options = skip ? { skip } : {};
+    let place: Place | undefined;
+    const stack = new AsyncDisposableStack();
+    if (!skip) {
+      before(async () => {
+        const sandbox = makeSandbox();
+        stack.defer(() => sandbox.remove());
+        const gantry = await startGantry({ folder: sandbox.fresh('server') });
+        stack.defer(() => gantry.stop());
+        const issuer = await trustedIssuer({ gantry });
+        stack.defer(() => issuer.close());
+        const broken = await trustedIssuer({ gantry }, 'broken-ci');
+        stack.defer(() => broken.close());
+        broken.faults.jwks = { kind: 'status', status: 500 };
+        const stranger = await startIssuer();
+        stack.defer(() => stranger.close());
+        const otherTeamId = await makeTeam(gantry);
+        const engine = await startEngine(release, sandbox);
+        stack.defer(() => engine.stop());
+        place = { gantry, engine, issuer, broken, stranger, otherTeamId };
+      });
+      after(() => stack.disposeAsync());
+    }
+
+    for (const [name, attempt] of Object.entries(accepted)) {
+      test(`succeeds with ${name}`, options, async () => {
+        const { code, stdout, stderr } = await login(place!, await attempt(place!));
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /^Login Succeeded$/m);
+      });
+    }
+    for (const [name, attempt] of Object.entries(denied)) {
+      test(`explains ${name}`, options, async () => {
+        const { code, stdout, stderr } = await login(place!, await attempt(place!));
+        assert.notEqual(code, 0);
+        const golden = join(
+          import.meta.dirname,
+          'goldens',
+          release.name.replace(' ', '-'),
+          `${name}.txt`,
+        );
+        const said = normalised(stdout + stderr, place!);
+        if (process.env.UPDATE_GOLDENS === '1') {
+          mkdirSync(dirname(golden), { recursive: true });
+          writeFileSync(golden, said);
+        }
+        assert.ok(existsSync(golden), `${golden} is missing: run with UPDATE_GOLDENS=1`);
+        assert.equal(said, readFileSync(golden, 'utf8'));
+      });
+    }
+  });
+}
+
+function login({ engine, gantry }: Place, who: { username: string; password: string }) {
+  const args = ['login', '-u', who.username, '--password-stdin', gantry.bootstrap.registry];
+  return engine.attempt(args, { input: who.password });
+}
+
+async function makeTeam(gantry: Gantry): Promise<string> {
+  const { id } = JSON.parse(await gantry.admin('team', 'create', 'other-team', '--json'));
+  assert.match(id, /^team_[0-9a-f]{32}$/);
+  return id;
+}
+
+/** Without what differs from run to run. */
+function normalised(
+  text: string,
+  { gantry, issuer, broken, stranger, otherTeamId }: Place,
+): string {
+  return text
+    .replaceAll(issuer.url, '<issuer>')
+    .replaceAll(broken.url, '<broken issuer>')
+    .replaceAll(stranger.url, '<stranger>')
+    .replaceAll(gantry.bootstrap.registry, '<registry>')
+    .replaceAll(gantry.bootstrap.teamId, '<team>')
+    .replaceAll(otherTeamId, '<other team>')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>');
+}

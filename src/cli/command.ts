@@ -1,0 +1,46 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { AdminMethod, AdminParams, AdminResult } from '../projects/admin-methods.ts';
+
+/** Calls a method and prints its result: by `show` for people, or as JSON where that was asked for. */
+export type Run = <M extends AdminMethod>(
+  output: { readonly json?: boolean },
+  method: M,
+  params: AdminParams<M>,
+  show: (result: AdminResult<M>) => string,
+) => Promise<void>;
+
+/** A command that does something: with `--json`, and examples in its help. */
+export function leaf(
+  parent: Command,
+  usage: string,
+  description: string,
+  ...examples: string[]
+): Command {
+  const lines = examples.map((example) => `  $ npx gantry admin ${example}`);
+  return parent
+    .command(usage)
+    .description(description)
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+}
+
+/** A command that only holds others. */
+export function group(parent: Command, name: string, description: string): Command {
+  return parent.command(name).description(description);
+}
+
+/** For an option that may be given again, or with commas: `--project a --project b,c`. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  const values = value.split(',').map((part) => part.trim());
+  return [...(before ?? []), ...values.filter((part) => part !== '')];
+}
+
+/** Likewise for texts in which a comma may stand. */
+export function again(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+export function wholeNumber(value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError(`"${value}" is not a whole number.`);
+}

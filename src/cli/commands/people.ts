@@ -1,0 +1,91 @@
+import { type Command, Option } from 'commander';
+import type { Role } from '../../ports/teams.ts';
+import { group, leaf, type Run } from '../command.ts';
+import { given } from '../given.ts';
+import { fields, table } from '../table.ts';
+
+interface MemberOptions {
+  team: string;
+  account: string;
+  role?: Role;
+  json?: boolean;
+}
+
+export function addAccountCommands(admin: Command, run: Run): void {
+  const account = group(admin, 'account', 'people, who can be members of teams');
+
+  leaf(
+    account,
+    'create <name>',
+    'make an account for a person',
+    'account create ada@example.com',
+  ).action(async (name: string, options: { json?: boolean }) => {
+    await run(options, 'account.create', { name }, ({ id }) => fields({ account: name, id }));
+  });
+
+  leaf(account, 'list', 'all accounts', 'account list').action(
+    async (options: { json?: boolean }) => {
+      await run(options, 'account.list', {}, ({ accounts }) =>
+        table(
+          ['NAME', 'ID'],
+          accounts.map(({ name, id }) => [name, id]),
+          'There is no account yet: npx gantry admin account create <name>',
+        ),
+      );
+    },
+  );
+}
+
+export function addMemberCommands(admin: Command, run: Run): void {
+  const member = group(admin, 'member', 'who is in a team, and what they may do');
+
+  leaf(
+    member,
+    'add',
+    'put an account into a team, or change its role there',
+    'member add --team acme --account ada@example.com',
+    'member add --team acme --account ada@example.com --role admin',
+  )
+    .requiredOption('--team <team>', 'slug or id of the team')
+    .requiredOption('--account <account>', 'name or id of the account')
+    .addOption(
+      new Option(
+        '--role <role>',
+        'viewer pulls; developer pushes, too; admin and owner delete, too (default: developer)',
+      ).choices(['viewer', 'developer', 'admin', 'owner']),
+    )
+    .action(async ({ team, account, role, ...options }: MemberOptions) => {
+      await run(options, 'member.add', given({ team, account, role }), (added) =>
+        fields({ team, account: added.accountName, role: added.role }),
+      );
+    });
+
+  leaf(member, 'list', 'the members of a team', 'member list --team acme')
+    .requiredOption('--team <team>', 'slug or id of the team')
+    .action(async ({ team, ...options }: { team: string; json?: boolean }) => {
+      await run(options, 'member.list', { team }, ({ members }) =>
+        table(
+          ['ACCOUNT', 'ROLE', 'ID'],
+          members.map(({ accountName, role, accountId }) => [accountName, role, accountId]),
+          `The team has no member yet: npx gantry admin member add --team ${team} --account <name>`,
+        ),
+      );
+    });
+
+  leaf(
+    member,
+    'remove',
+    'take an account out of a team; its tokens no longer open it',
+    'member remove --team acme --account ada@example.com',
+  )
+    .requiredOption('--team <team>', 'slug or id of the team')
+    .requiredOption('--account <account>', 'name or id of the account')
+    .action(async ({ team, account, ...options }: MemberOptions) => {
+      await run(
+        options,
+        'member.remove',
+        { team, account },
+        () => `${account} is no longer in the team ${team}.\n`,
+      );
+    });
+}

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { leaf, type Run } from '../command.ts';
+import { fields, time } from '../table.ts';
+
+export function addStatusCommand(admin: Command, run: Run): void {
+  leaf(admin, 'status', 'whether the server runs, and where', 'status').action(
+    async (options: { json?: boolean }) => {
+      await run(options, 'status', {}, ({ running, url, pid, startedAt, version, data, storage }) =>
+        fields({
+          server: running ? `runs since ${time(startedAt)}, process ${pid}` : 'does not run',
+          url: running ? url : undefined,
+          version,
+          data,
+          storage,
+        }),
+      );
+    },
+  );
+}

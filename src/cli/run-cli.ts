@@ -1,0 +1,62 @@
+import { CommanderError } from 'commander';
+import { ConfigError, loadConfig } from '../config/load.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Run } from './command.ts';
+import { type Connection, openConnection, toRefused } from './connection.ts';
+import { createProgram } from './program.ts';
+import { Refused } from './refused.ts';
+
+export interface CliProcess {
+  /** Without the program's own name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly version: string;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** The way to the methods; by socket or data folder unless given. */
+  readonly connect?: (process: CliProcess) => Promise<Connection>;
+}
+
+const refusedCode = 1;
+const usageCode = 2;
+
+/** Runs one command. Gives the exit code: 0 done, 1 refused or failed, 2 wrong usage. */
+export async function runCli(cli: CliProcess): Promise<number> {
+  const run: Run = async ({ json }, method, params, show) => {
+    const connection = await (cli.connect ?? connectByConfig)(cli);
+    try {
+      const result = (await connection.call(method, params)) as Parameters<typeof show>[0];
+      cli.out(json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+    } finally {
+      await connection.close();
+    }
+  };
+  const program = createProgram({ version: cli.version, run, out: cli.out, err: cli.err });
+  try {
+    await program.parseAsync([...cli.args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageCode;
+    cli.err(explain(error, cli.args.includes('--json')));
+    return refusedCode;
+  }
+}
+
+async function connectByConfig({ env, cwd }: CliProcess): Promise<Connection> {
+  return await openConnection(loadConfig(env, { cwd }));
+}
+
+function explain(error: unknown, json: boolean): string {
+  const refused = error instanceof RegistryError ? toRefused(error) : error;
+  if (!(refused instanceof Refused)) {
+    const message = error instanceof ConfigError ? error.message : String((error as Error).stack);
+    return json
+      ? `${JSON.stringify({ error: { code: 'failed', message } })}\n`
+      : `gantry: ${message}\n`;
+  }
+  const { code, message, hint } = refused;
+  return json
+    ? `${JSON.stringify({ error: { code, message, hint } })}\n`
+    : `gantry: ${message}\n${hint}\n`;
+}
