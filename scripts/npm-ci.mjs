@@ -68,9 +68,11 @@ async function installPackages(names, root, env, say) {
   return (await run('apt-get', args, root, quiet)).code === 0;
 }
 
-function explain({ code, output }) {
-  const words = output.trim().split('\n').slice(-30).join('\n');
-  return `npm ci failed (${code}). It needs npm and a way to the npm registry. Its last words:\n${words}`;
+/** npm says first what is wrong, and last how it is used. */
+export function explain({ code, output }) {
+  const lines = output.split('\n').filter((line) => line.replace(/^npm (?:error|warn)/, '').trim());
+  const words = lines.length > 40 ? [...lines.slice(0, 20), '…', ...lines.slice(-10)] : lines;
+  return `npm ci failed (${code}). It needs npm and a way to the npm registry. npm says:\n${words.join('\n')}`;
 }
 
 function run(program, args, cwd, env) {

@@ -135,7 +135,6 @@ describe('Login: forged tokens', () => {
       { x5u: url },
       { jku: url, kid: 'elsewhere' },
       { x5c: ['MIIB'] },
-      { crit: ['jku'], jku: url },
     ])
       await expectRefused(await issuer.sign(claims(), { key: own, header }));
     assert.equal(lured, 0, 'the URL in the token was fetched');

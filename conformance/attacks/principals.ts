@@ -25,6 +25,8 @@ export function admin(server: GantryServer, ...args: string[]): Promise<unknown>
 export interface Principal {
   /** The team's id. */
   readonly username: string;
+  /** The token's own id, by which it is revoked. */
+  readonly tokenId: string;
   readonly token: string;
   readonly registry: Registry;
 }
@@ -65,10 +67,11 @@ export async function createTeamToken(
     '--name',
     `test-${scope}`,
     ...narrowed,
-  )) as { token: string };
+  )) as { id: string; token: string };
   assert.match(made.token, /^gnt_/);
   return {
     username: team.id,
+    tokenId: made.id,
     token: made.token,
     registry: registry.as(basic(team.id, made.token)),
   };

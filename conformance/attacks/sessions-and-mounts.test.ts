@@ -14,7 +14,7 @@ import {
   putManifest,
   sendChunk,
 } from '../spec/push.ts';
-import { createTeam, createTeamToken, type Principal, type Team } from './principals.ts';
+import { admin, createTeam, createTeamToken, type Principal, type Team } from './principals.ts';
 
 let victims: Team;
 let victim: Principal;
@@ -207,5 +207,27 @@ describe("A5: another's upload session", () => {
     const next = expectStatus(await sendChunk(victim.registry, location, half, 0), 202).location();
     const rest = blob.bytes.subarray(1_000);
     expectStatus(await closeUpload(bearer, next, blob.digest, rest), 201);
+  });
+
+  test('A5: a revoked token ends its own session within two seconds, in Basic and in Bearer', async () => {
+    const { server, registry } = fixture;
+    const leaver = await createTeamToken(server, registry, victims, 'write');
+    const repository = `${victims.slug}/app/sessions`;
+    const issued = await leaver.registry.get('/token', {
+      query: { service: 'any', scope: `repository:${repository}:pull,push` },
+    });
+    const { token } = expectStatus(issued, 200).json() as { token: string };
+    const callers = [leaver.registry, leaver.registry.as(`Bearer ${token}`)];
+    const location = await beginUpload(leaver.registry, repository);
+    for (const caller of callers) expectStatus(await caller.get(location), 204);
+    await admin(server, 'token', 'revoke', leaver.tokenId);
+    const deadline = Date.now() + 2_000;
+    for (const caller of callers) {
+      let answer = await caller.get(location);
+      while (answer.status === 204 && Date.now() < deadline) answer = await caller.get(location);
+      expectError(answer, 401, 'UNAUTHORIZED');
+      expectError(await caller.ask('PATCH', location, { body: 'x' }), 401, 'UNAUTHORIZED');
+      expectError(await caller.get(`/v2/${repository}/tags/list`), 401, 'UNAUTHORIZED');
+    }
   });
 });

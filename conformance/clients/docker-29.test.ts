@@ -97,6 +97,7 @@ clientSuite<DockerEngine>({
       await oidcLogin(engine, context, (env) => engine.docker(['push', name], { env }));
       await assertStored(context, 'by-oidc', 'v1', image);
     },
+    'pulls a public repository without a login, and no private one': docker.anonymous,
     'pulls an image of Docker schema 2': docker.pullSchema2,
     'builds, pushes, pulls and runs, with the attestations that the builder adds':
       docker.buildAndRun,

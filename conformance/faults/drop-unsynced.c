@@ -14,7 +14,8 @@
  * them in the order in which they happened.
  *
  * Not recorded: the -shm file of SQLite, which is memory and rebuilt after a crash. A call that would change
- * files in a way that is not understood is recorded as such, and the reader refuses the journal.
+ * files in a way that is not understood is recorded as such (drop-unsynced-refused.h), and the reader refuses
+ * the journal.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,6 +31,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -67,6 +69,7 @@ static const char *ignored_part;
 static long kill_at;
 static long records;
 static uint64_t last_handle;
+static uint64_t last_ticket;
 /* 0: not below the root. */
 static uint64_t handles[MOST_FDS];
 static char sync_ignored[MOST_FDS];
@@ -79,7 +82,7 @@ static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
   each(ftruncate) each(truncate) each(fallocate) each(posix_fallocate) each(rename) each(renameat) \
   each(unlink) each(unlinkat) each(mkdir) each(mkdirat) each(rmdir) each(fsync) each(fdatasync) \
   each(sync_file_range) each(dup) each(dup2) each(dup3) each(link) each(linkat) each(symlink) \
-  each(sendfile) each(copy_file_range) each(mmap) each(fopen)
+  each(sendfile) each(copy_file_range) each(mmap) each(fopen) each(syscall)
 ssize_t sendfile(int, int, off_t *, size_t);
 #define DECLARE(name) static void *real_##name;
 REALS(DECLARE)
@@ -147,6 +150,12 @@ static void record_text(enum kind kind, uint64_t handle, uint64_t number, const 
 
 static void not_understood(const char *what) { record_text(UNKNOWN, 0, 0, what); }
 
+static int changes_files(long number) {
+  return number == SYS_write || number == SYS_writev || number == SYS_pwrite64 || number == SYS_pwritev ||
+         number == SYS_pwritev2 || number == SYS_ftruncate || number == SYS_fallocate || number == SYS_fsync ||
+         number == SYS_fdatasync;
+}
+
 static uint64_t handle_of(int fd) {
   return fd >= 0 && fd < MOST_FDS ? __atomic_load_n(&handles[fd], __ATOMIC_ACQUIRE) : 0;
 }
@@ -205,10 +214,24 @@ int openat64(int folder, const char *path, int flags, ...) {
 int creat(const char *path, mode_t mode) { return open(path, O_WRONLY | O_CREAT | O_TRUNC, mode); }
 int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
-int close(int fd) {
-  /* Before the number is free: another thread may be given it at once. */
+/* Before the number is free: another thread may be given it at once. */
+static void closing(int fd) {
   if (handle_of(fd)) __atomic_store_n(&handles[fd], 0, __ATOMIC_RELEASE);
+}
+int close(int fd) {
+  closing(fd);
   return REAL(close)(fd);
+}
+/* libuv closes files in this way. */
+long syscall(long number, ...) {
+  long given[6];
+  va_list list;
+  va_start(list, number);
+  for (int at = 0; at < 6; at++) given[at] = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_close) closing((int)given[0]);
+  else if (changes_files(number) && handle_of((int)given[0])) not_understood("syscall");
+  return REAL(syscall)(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
 /* What was written of `parts`: a call may take less than all. */
@@ -260,29 +283,14 @@ int ftruncate(int fd, off_t length) {
   return result;
 }
 int ftruncate64(int fd, off_t length) { return ftruncate(fd, length); }
-int truncate(const char *path, off_t length) {
-  if (below(path)) not_understood("truncate");
-  return REAL(truncate)(path, length);
-}
-int truncate64(const char *path, off_t length) { return truncate(path, length); }
-int fallocate(int fd, int mode, off_t at, off_t length) {
-  if (handle_of(fd)) not_understood("fallocate");
-  return REAL(fallocate)(fd, mode, at, length);
-}
-int fallocate64(int fd, int mode, off_t at, off_t length) { return fallocate(fd, mode, at, length); }
-int posix_fallocate(int fd, off_t at, off_t length) {
-  if (handle_of(fd)) not_understood("posix_fallocate");
-  return REAL(posix_fallocate)(fd, at, length);
-}
-int posix_fallocate64(int fd, off_t at, off_t length) { return posix_fallocate(fd, at, length); }
-
 static int synced(int fd, int (*sync)(int)) {
   uint64_t handle = handle_of(fd);
   if (!handle) return sync(fd);
   if (sync_ignored[fd]) return 0;
-  record(SYNC_BEGUN, handle, 0, NULL, 0);
+  uint64_t ticket = __atomic_add_fetch(&last_ticket, 1, __ATOMIC_RELAXED);
+  record(SYNC_BEGUN, handle, ticket, NULL, 0);
   int result = sync(fd);
-  if (result == 0) record(SYNC_ENDED, handle, 0, NULL, 0);
+  if (result == 0) record(SYNC_ENDED, handle, ticket, NULL, 0);
   return result;
 }
 int fsync(int fd) { return synced(fd, REAL(fsync)); }
@@ -337,49 +345,4 @@ int renameat(int old, const char *from, int new, const char *to) {
   return REAL(renameat)(old, from, new, to);
 }
 
-int link(const char *from, const char *to) {
-  if (below(from) || below(to)) not_understood("link");
-  return REAL(link)(from, to);
-}
-int linkat(int old, const char *from, int new, const char *to, int flags) {
-  if (below(from) || below(to) || handle_of(old) || handle_of(new)) not_understood("linkat");
-  return REAL(linkat)(old, from, new, to, flags);
-}
-int symlink(const char *from, const char *to) {
-  if (below(to)) not_understood("symlink");
-  return REAL(symlink)(from, to);
-}
-ssize_t sendfile(int to, int from, off_t *at, size_t length) {
-  if (handle_of(to)) not_understood("sendfile");
-  return REAL(sendfile)(to, from, at, length);
-}
-ssize_t sendfile64(int to, int from, off_t *at, size_t length) { return sendfile(to, from, at, length); }
-ssize_t copy_file_range(int from, off_t *at, int to, off_t *put, size_t length, unsigned int flags) {
-  if (handle_of(to)) not_understood("copy_file_range");
-  return REAL(copy_file_range)(from, at, to, put, length, flags);
-}
-int dup(int fd) {
-  if (handle_of(fd)) not_understood("dup");
-  return REAL(dup)(fd);
-}
-int dup2(int fd, int as) {
-  if (handle_of(fd) || handle_of(as)) not_understood("dup2");
-  return REAL(dup2)(fd, as);
-}
-int dup3(int fd, int as, int flags) {
-  if (handle_of(fd) || handle_of(as)) not_understood("dup3");
-  return REAL(dup3)(fd, as, flags);
-}
-void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t at) {
-  if ((protection & PROT_WRITE) && (flags & MAP_SHARED) && !(flags & MAP_ANONYMOUS) && handle_of(fd))
-    not_understood("mmap for writing");
-  return REAL(mmap)(address, length, protection, flags, fd, at);
-}
-void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t at) {
-  return mmap(address, length, protection, flags, fd, at);
-}
-FILE *fopen(const char *path, const char *how) {
-  if (below(path) && strpbrk(how, "wa+")) not_understood("fopen");
-  return REAL(fopen)(path, how);
-}
-FILE *fopen64(const char *path, const char *how) { return fopen(path, how); }
+#include "drop-unsynced-refused.h"

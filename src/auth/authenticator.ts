@@ -28,6 +28,12 @@ interface Cached {
 /** How old the epoch that a request is judged by may be. Revocation works within this time. */
 const epochMaxAge = 500;
 
+/** How long Basic credentials are good without being looked at, so that their last use is noted. */
+const basicMaxAge = 60_000;
+
+/** Headers of the cache all together: one may have 64 KiB, most have a few hundred bytes. */
+const cacheBytes = 32 * 2 ** 20;
+
 const anonymousSession: Session = { identity: anonymous, access: undefined, expired: false };
 
 /**
@@ -35,7 +41,12 @@ const anonymousSession: Session = { identity: anonymous, access: undefined, expi
  * stands for still stands is asked again with every new epoch.
  */
 export class Authenticator {
-  readonly #cache = new LRUCache<string, Cached>({ max: 20_000 });
+  readonly #cache = new LRUCache<string, Cached>({
+    max: 20_000,
+    maxSize: cacheBytes,
+    // The session's access is about as long as the token that says it.
+    sizeCalculation: (_session, header) => 2 * header.length + 512,
+  });
   readonly #registryTokens: RegistryTokens;
   readonly #identities: Identities;
   readonly #login: (username: string, password: string) => Promise<LoginResult>;
@@ -63,14 +74,19 @@ export class Authenticator {
     if (header === undefined) return anonymousSession;
     const now = this.#clock.now();
     const cached = this.#cache.get(header);
-    if (cached && now - this.#epochReadAt < epochMaxAge && cached.epoch === this.#epoch) {
+    if (cached && this.#isFresh(now) && cached.epoch === this.#epoch) {
       if (cached.expiresAt > now) return cached.session;
     }
     return this.#authenticate(header, now);
   }
 
+  /** Whether the epoch is young enough; a clock that was set back says nothing of its age. */
+  #isFresh(now: number): boolean {
+    return now >= this.#epochReadAt && now - this.#epochReadAt < epochMaxAge;
+  }
+
   async #authenticate(header: string, now: number): Promise<Authentication> {
-    if (now - this.#epochReadAt >= epochMaxAge || now < this.#epochReadAt) {
+    if (!this.#isFresh(now)) {
       this.#epoch = await this.#tokens.epoch();
       this.#epochReadAt = now;
     }
@@ -109,7 +125,10 @@ export class Authenticator {
     const login = await this.#login(credentials.username, credentials.password);
     if ('refused' in login) return { failure: login.refused };
     const session: Session = { identity: login.identity, access: undefined, expired: false };
-    const expiresAt = login.identity.expiresAt ?? now + 60_000;
+    const expiresAt = Math.min(
+      login.identity.expiresAt ?? Number.POSITIVE_INFINITY,
+      now + basicMaxAge,
+    );
     this.#cache.set(header, { session, epoch, expiresAt });
     return session;
   }

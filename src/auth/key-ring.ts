@@ -11,8 +11,8 @@ export interface InstallationKey {
 }
 
 /**
- * The installation's keys of one purpose, newest first: the first signs, all verify. Makes the first
- * one where there is none.
+ * The installation's keys of one purpose: the first signs, all verify. Those that are not retired come
+ * first, the newest before all. Makes the first one where there is none.
  */
 export async function loadKeys(deps: {
   keys: Keys;
@@ -37,16 +37,19 @@ export async function loadKeys(deps: {
     });
     rows = await deps.keys.list(deps.purpose);
   }
-  return rows
-    .filter((row) => row.retiredAt === undefined || row.retiredAt > now)
-    .map((row) => ({
-      id: row.id,
-      bytes: unwrap(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
-    }));
+  const active = rows.filter((row) => row.retiredAt === undefined);
+  const retired = rows.filter((row) => row.retiredAt !== undefined && row.retiredAt > now);
+  return [...active, ...retired].map((row) => ({
+    id: row.id,
+    bytes: unwrap(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
+  }));
 }
 
+const nonceBytes = 12;
+const tagBytes = 16;
+
 function wrap(wrappingKey: Buffer, plain: Buffer, context: string): string {
-  const nonce = randomBytes(12);
+  const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', wrappingKey, nonce).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
@@ -54,11 +57,16 @@ function wrap(wrappingKey: Buffer, plain: Buffer, context: string): string {
 
 function unwrap(wrappingKey: Buffer, wrapped: string, context: string): Buffer {
   const bytes = Buffer.from(wrapped, 'base64url');
-  const decipher = createDecipheriv('aes-256-gcm', wrappingKey, bytes.subarray(0, 12))
-    .setAAD(Buffer.from(context))
-    .setAuthTag(bytes.subarray(12, 28));
   try {
-    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
+    const nonce = bytes.subarray(0, nonceBytes);
+    const options = { authTagLength: tagBytes };
+    const decipher = createDecipheriv('aes-256-gcm', wrappingKey, nonce, options)
+      .setAAD(Buffer.from(context))
+      .setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
+    return Buffer.concat([
+      decipher.update(bytes.subarray(nonceBytes + tagBytes)),
+      decipher.final(),
+    ]);
   } catch {
     throw refuse(
       'invalid',

@@ -23,7 +23,13 @@ export class LastUse {
     if (this.#uses.size === 0) return;
     const uses = [...this.#uses].map(([id, at]) => ({ id, at }));
     this.#uses.clear();
-    await this.#writer.run('TouchTokens', { uses });
+    try {
+      await this.#writer.run('TouchTokens', { uses });
+    } catch (error) {
+      // For the next time, unless a token was used again meanwhile.
+      for (const { id, at } of uses) if (!this.#uses.has(id)) this.#uses.set(id, at);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

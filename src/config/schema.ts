@@ -100,7 +100,7 @@ const properties = {
     ...text,
     enum: ['error', 'warn', 'info', 'debug'],
     default: 'info',
-    description: 'The least important lines that are logged, as JSON, a line each..',
+    description: 'The least important lines that are logged, as JSON, a line each.',
     allowed: 'error, warn, info or debug',
     example: 'warn',
   },

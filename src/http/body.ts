@@ -32,8 +32,9 @@ export async function withProgress<T>(
   const { socket } = req;
   let seen = socket.bytesRead;
   const timer = setInterval(() => {
-    // A body that is not read for our own slowness makes no progress, either, and is not to blame.
-    if (socket.bytesRead !== seen || req.isPaused() || req.complete) {
+    // A body that is not read for our own slowness makes no progress, either, and is not to blame. Where
+    // nothing reads it yet, nothing would hear the failure, either, and Node would end the process.
+    if (socket.bytesRead !== seen || req.readableFlowing !== true || req.complete) {
       seen = socket.bytesRead;
       return;
     }
@@ -69,18 +70,24 @@ export async function readBody(
   acceptBody(context);
   return withProgress(req, services.settings.bodyTimeoutMs, () => {
     return new Promise<Buffer>((resolve, reject) => {
+      const closed = () => reject(refuse('invalid', 'The client closed the connection.'));
+      // A body whose client went away before it was read has no more events to wait for.
+      if (req.destroyed) return closed();
       const chunks: Buffer[] = [];
       let size = 0;
-      req.on('data', (chunk: Buffer) => {
+      const take = (chunk: Buffer): void => {
         size += chunk.length;
-        if (size > limit) {
-          req.pause();
-          reject(tooLarge);
-        } else chunks.push(chunk);
-      });
+        if (size <= limit) {
+          chunks.push(chunk);
+          return;
+        }
+        req.off('data', take).pause();
+        reject(tooLarge);
+      };
+      req.on('data', take);
       req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
       req.on('error', reject);
-      req.on('close', () => reject(refuse('invalid', 'The client closed the connection.')));
+      req.on('close', closed);
     });
   });
 }

@@ -27,23 +27,36 @@ export function sendError(req: IncomingMessage, res: Answer, info: ErrorInfo): v
   const unread = !req.complete;
   if (unread) res.setHeader('Connection', 'close');
   res.writeHead(status);
-  res.end(req.method === 'HEAD' ? undefined : body);
-  if (unread) linger(req, awaitingContinue.delete(req) || status === 408);
+  const text = req.method === 'HEAD' ? '' : body;
+  if (!unread) {
+    res.end(text);
+  } else if (awaitingContinue.delete(req) || status === 408) {
+    res.end(text);
+    req.on('error', () => {});
+    req.socket.end();
+    setTimeout(() => req.socket.destroy(), 100).unref();
+  } else {
+    linger(req, res, text);
+  }
 }
 
-/** Reads on for a moment: a reset at once would take the answer away from a client that is still sending. */
-function linger(req: IncomingMessage, nothingComes: boolean): void {
-  const { socket } = req;
+/**
+ * Reads on for a moment: a reset at once would take the answer away from a client that is still sending.
+ * The answer is sent whole, but ended later: Node destroys the socket when a closing answer ends.
+ */
+function linger(req: IncomingMessage, res: ServerResponse, text: string): void {
+  if (text === '') res.flushHeaders();
+  else res.write(text);
   req.on('error', () => {});
-  if (nothingComes) {
-    socket.end();
-    setTimeout(() => socket.destroy(), 100).unref();
-    return;
-  }
-  req.resume();
-  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  const end = () => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(end, lingerMs);
   timer.unref();
-  socket.once('close', () => clearTimeout(timer));
+  req.once('end', end);
+  req.once('close', end);
+  req.resume();
 }
 
 /** Says where to get a token, at the host and scheme that the client itself used: some refuse any other. */

@@ -7,6 +7,8 @@ import type { UploadRow, Uploads } from '../ports/uploads.ts';
 
 const page = 100;
 
+type DiscardedKey = Awaited<ReturnType<Blobs['discardedKeys']>>[number];
+
 export interface SweeperDeps {
   readonly store: BlobStore;
   readonly blobs: Blobs;
@@ -65,29 +67,48 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    await this.#endAbandoned();
-    await this.#removeDiscarded();
+    const { uploads, blobs, clock } = this.#deps;
+    const now = clock.now();
+    await this.#each(await uploads.expired(now, page), (row) => this.#endAbandoned(row, now));
+    await this.#each(await blobs.discardedKeys(page), (key) => this.#removeDiscarded(key));
   }
 
-  async #endAbandoned(): Promise<void> {
-    const { uploads, clock, cancel } = this.#deps;
-    const expired = await uploads.expired(clock.now(), page);
-    for (const row of expired) {
-      await cancel(row).catch((error: unknown) => {
-        if (!(error instanceof RegistryError && error.kind === 'upload-conflict')) throw error;
-      });
-    }
-    if (expired.length === page) this.#again = true;
-  }
-
-  async #removeDiscarded(): Promise<void> {
-    const { blobs, store, writer } = this.#deps;
-    const discarded = await blobs.discardedKeys(page);
-    for (const { key, state } of discarded) {
+  /**
+   * One after another; one that fails does not keep the others waiting. A full page is followed by the
+   * next one, but only where something was done: what is left may be the same again.
+   */
+  async #each<T>(found: readonly T[], work: (item: T) => Promise<boolean>): Promise<void> {
+    const failures: unknown[] = [];
+    let done = 0;
+    for (const item of found) {
       if (this.#stopped) return;
-      await (state === undefined ? store.delete(key) : store.abandon(key, state));
-      await writer.run('ForgetKeys', { keys: [key] });
+      try {
+        if (await work(item)) done += 1;
+      } catch (error) {
+        failures.push(error);
+      }
     }
-    if (discarded.length === page) this.#again = true;
+    if (found.length === page && done > 0) this.#again = true;
+    if (failures.length > 0) this.#deps.failed(failures[0]);
+  }
+
+  /** False where the upload is in use, or was meanwhile: what was read in a page may be old. */
+  async #endAbandoned({ id }: UploadRow, now: number): Promise<boolean> {
+    const row = await this.#deps.uploads.find(id);
+    if (!row || row.expiresAt > now) return false;
+    try {
+      await this.#deps.cancel(row);
+      return true;
+    } catch (error) {
+      if (error instanceof RegistryError && error.kind === 'upload-conflict') return false;
+      throw error;
+    }
+  }
+
+  async #removeDiscarded({ key, state }: DiscardedKey): Promise<boolean> {
+    const { store, writer } = this.#deps;
+    await (state === undefined ? store.delete(key) : store.abandon(key, state));
+    await writer.run('ForgetKeys', { keys: [key] });
+    return true;
   }
 }

@@ -12,7 +12,8 @@ export interface Logger {
   writes(level: LogLevel): boolean;
 }
 
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+const levels = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof levels)[number];
 
 /** What looks like a token of ours, a JWT or a Basic credential is masked, should one slip into a text. */
 const secretPattern =
@@ -39,7 +40,8 @@ export function createLogger(options: { level: string }): Logger {
       new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] }),
     ],
   });
-  const writes = (level: LogLevel) => logger.isLevelEnabled(level);
+  const written = new Set(levels.filter((level) => logger.isLevelEnabled(level)));
+  const writes = (level: LogLevel) => written.has(level);
   // winston formats each line before it asks whether the line is wanted.
   const at = (level: LogLevel) =>
     writes(level)

@@ -5,6 +5,19 @@ import type { Account, Member, PlanName, Role, Team } from '../ports/teams.ts';
 import type { TokenScope } from '../ports/tokens.ts';
 import type { Action } from '../ports/trust-policies.ts';
 
+/** The words of the methods, for who calls them. */
+export type {
+  Account,
+  Action,
+  LayerCompression,
+  Member,
+  PlanName,
+  Role,
+  Team,
+  TokenScope,
+  Visibility,
+};
+
 /**
  * What an operator can ask for: by the socket in the data folder, and later by the API. Teams and accounts
  * are named by slug (name) or id, projects by `team/project`, `project` where the team is known, or id.

@@ -103,4 +103,10 @@ async function writeBootstrap(folder: string, bootstrap: Bootstrap): Promise<voi
     await handle.close();
   }
   await rename(temporary, path);
+  const parent = await open(folder, 'r');
+  try {
+    await parent.sync();
+  } finally {
+    await parent.close();
+  }
 }

@@ -33,6 +33,7 @@ export class OpenUploads {
   readonly #busy = new Set<string>();
   /** Begun by this process and not written to yet: nothing can be stored under their keys. */
   readonly #untouched = new LRUCache<string, true>({ max: mostUntouched });
+  #closed = false;
 
   begun(id: string): void {
     this.#untouched.set(id, true);
@@ -58,7 +59,7 @@ export class OpenUploads {
   }
 
   put(id: string, upload: OpenUpload): void {
-    if (upload.writer.broken) void upload.writer.release().catch(() => {});
+    if (upload.writer.broken || this.#closed) void upload.writer.release().catch(() => {});
     else this.#idle.set(id, upload);
   }
 
@@ -66,7 +67,9 @@ export class OpenUploads {
     this.#busy.delete(id);
   }
 
+  /** Releases what is idle, and from then on what is given back. */
   async close(): Promise<void> {
+    this.#closed = true;
     const held = [...this.#idle.values()];
     this.#idle.clear();
     await Promise.all(held.map((upload) => upload.writer.release().catch(() => {})));

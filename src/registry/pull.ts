@@ -9,12 +9,21 @@ import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs, ResolvedBlob } from '../ports/blobs.ts';
 import type { Manifests, ResolvedManifest } from '../ports/manifests.ts';
 
+/** A manifest's bytes; a text holds one byte a character (latin1). */
+export type ManifestContent = Buffer | string;
+
+/** Longest manifest kept as text: with its head, what Node sends in one write without allocating. */
+const longestText = 15 << 10;
+/** All texts together: they lie on the garbage collector's heap, which has a limit of its own. */
+const mostText = 64 << 20;
+
 /** Reads for pulls. What a name leads to is always asked of the database; bytes by digest are cached. */
 export class Pull {
   readonly #manifests: Manifests;
   readonly #blobs: Blobs;
   readonly #store: BlobStore;
-  readonly #contents: LRUCache<Digest, Buffer>;
+  readonly #contents: LRUCache<Digest, ManifestContent>;
+  #textBytes = 0;
 
   constructor(deps: {
     manifests: Manifests;
@@ -28,7 +37,10 @@ export class Pull {
     this.#store = deps.store;
     this.#contents = new LRUCache({
       maxSize: Math.max(1, deps.cacheBytes),
-      sizeCalculation: (bytes) => bytes.length + 256,
+      sizeCalculation: (content) => content.length + 256,
+      dispose: (content) => {
+        if (typeof content === 'string') this.#textBytes -= content.length;
+      },
     });
   }
 
@@ -40,15 +52,22 @@ export class Pull {
   }
 
   /** A manifest's bytes, where they are in memory. */
-  cachedContent(digest: Digest): Buffer | undefined {
+  cachedContent(digest: Digest): ManifestContent | undefined {
     return this.#contents.get(digest);
   }
 
   /** A manifest's bytes; undefined where it was deleted since it was resolved. */
   async manifestContent(digest: Digest): Promise<Buffer | undefined> {
     const bytes = await this.#manifests.content(digest);
-    if (bytes) this.#contents.set(digest, bytes);
+    if (bytes) this.#keep(digest, bytes);
     return bytes;
+  }
+
+  #keep(digest: Digest, bytes: Buffer): void {
+    if (this.#contents.has(digest)) return;
+    const asText = bytes.length <= longestText && this.#textBytes + bytes.length <= mostText;
+    this.#contents.set(digest, asText ? bytes.toString('latin1') : bytes);
+    if (asText && this.#contents.has(digest)) this.#textBytes += bytes.length;
   }
 
   resolveBlob(path: RepositoryPath, digest: Digest): Awaitable<ResolvedBlob | undefined> {

@@ -114,9 +114,10 @@ export class BlobPush {
 
   async cancel(row: UploadRow): Promise<void> {
     await this.#exclusively(row.id, async () => {
-      const upload = this.#open.take(row.id);
-      const storeState = upload?.writer.broken === false ? await upload.writer.state() : undefined;
-      await upload?.writer.release().catch(() => {});
+      const writer = this.#open.take(row.id)?.writer;
+      // Without a state of its own the row's serves: what matters is that the writer is let go.
+      const storeState = await writer?.state().catch(() => undefined);
+      await writer?.release().catch(() => {});
       await this.#deps.writer.run('CancelUpload', {
         id: row.id,
         ...(storeState === undefined ? {} : { storeState }),

@@ -99,6 +99,22 @@ export const buildAndRun: Step<DockerEngine> = async (engine, context) => {
   assert.equal(said, 'hello from a pulled image\n');
 };
 
+/** Pulls a public repository with no login; of a private one it learns nothing. */
+export const anonymous: Step<DockerEngine> = async (engine, context) => {
+  const image = makeImage({ seed: 'public' });
+  await seeded(context, 'public', image);
+  const name = `${reference(context, 'public')}:v1`;
+  const env = { ...engine.env, ...otherConfig(context) };
+  const refused = await engine.attempt(['pull', name], { env });
+  assert.notEqual(refused.code, 0, 'a private repository is pulled without a login');
+  assert.match(refused.stderr, /unauthorized|denied/i);
+  const repository = context.gantry.repository('public');
+  await context.gantry.admin('repository', 'visibility', repository, 'public');
+  await engine.docker(['pull', name], { env });
+  const pushed = await engine.attempt(['push', name], { env });
+  assert.notEqual(pushed.code, 0, 'a public repository is pushed to without a login');
+};
+
 export function needsBusybox(): string | undefined {
   return existsSync(busybox) ? undefined : 'busybox-static is not installed';
 }

@@ -50,8 +50,8 @@ export async function resume(
   random: Random,
 ): Promise<void> {
   const { repository, blob } = session;
-  const expired = Date.now() - session.touched > expiryMs;
   const status = await asker.expect([204, 404], 'GET', session.location);
+  const expired = Date.now() - session.touched >= expiryMs;
   if (status.status === 404) {
     const how = `an upload of which ${session.acknowledged} bytes were acknowledged is gone`;
     assert.ok(expired || session.unanswered === 'finish' || session.unanswered === 'cancel', how);
@@ -68,8 +68,9 @@ export async function resume(
   );
   session.location = locationOf(status);
   session.acknowledged = offset;
-  session.touched = Date.now();
   session.unanswered = undefined;
+  // Too near to its end to be sure that it lasts until the next request.
+  if (Date.now() - session.touched > expiryMs / 2) return;
   const next = random.weighted({ goOn: 6, again: 2, cancel: 1, leave: 2 });
   if (next === 'leave') return;
   if (next === 'again') return pushBlob(asker, world, repository, blob, random);
@@ -110,6 +111,7 @@ async function begin(
   repository: KnownRepository,
   blob: Content,
 ): Promise<Session> {
+  const touched = Date.now();
   const started = await asker.expect(202, 'POST', uploadsOf(repository));
   const session: Session = {
     repository,
@@ -117,7 +119,7 @@ async function begin(
     location: locationOf(started),
     acknowledged: 0,
     unanswered: undefined,
-    touched: Date.now(),
+    touched,
   };
   world.sessions.add(session);
   return session;
@@ -137,6 +139,7 @@ async function sendUpTo(
     const stop = chunked ? random.whole(Math.min(start + 2, end), end) : end;
     const part = bytes.subarray(start, stop);
     session.unanswered = 'chunk';
+    const asked = Date.now();
     const sent = await asker.expect(202, 'PATCH', session.location, {
       headers: chunked ? { ...octets, 'content-range': `${start}-${stop - 1}` } : octets,
       body: chunked ? part : eachOf(inPieces(part)),
@@ -145,7 +148,7 @@ async function sendUpTo(
     assert.equal(offsetOf(sent), stop, `${sent.what}: offset`);
     session.acknowledged = stop;
     session.location = locationOf(sent);
-    session.touched = Date.now();
+    session.touched = asked;
   }
 }
 

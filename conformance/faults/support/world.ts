@@ -19,7 +19,7 @@ export interface Session {
   acknowledged: number;
   /** What the last request asked for, where it was never answered. */
   unanswered: 'chunk' | 'finish' | 'cancel' | undefined;
-  /** When the server last answered, by this process's clock. */
+  /** When the last request that was answered and made it live longer was sent. */
   touched: number;
 }
 

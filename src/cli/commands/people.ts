@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Role } from '../../ports/teams.ts';
+import type { Role } from '../../projects/admin-methods.ts';
 import { group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
 import { fields, table } from '../table.ts';

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { Action } from '../../ports/trust-policies.ts';
-import type { PolicyView, PresetName } from '../../projects/admin-methods.ts';
+import type { Action, PolicyView, PresetName } from '../../projects/admin-methods.ts';
 import { again, collect, group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
 import { fields, listOr, table } from '../table.ts';

@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
-import type { LayerCompression } from '../../oci/media-types.ts';
-import type { ProjectSettingsChange, ProjectView } from '../../projects/admin-methods.ts';
+import type {
+  LayerCompression,
+  ProjectSettingsChange,
+  ProjectView,
+} from '../../projects/admin-methods.ts';
 import { collect, group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
 import { fields, listOr, table } from '../table.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Visibility } from '../../ports/repositories.ts';
+import type { Visibility } from '../../projects/admin-methods.ts';
 import { group, leaf, type Run, wholeNumber } from '../command.ts';
 import { given } from '../given.ts';
 import { table } from '../table.ts';

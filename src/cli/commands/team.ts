@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { PlanName, Team } from '../../ports/teams.ts';
+import type { PlanName, Team } from '../../projects/admin-methods.ts';
 import { group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
 import { fields, table, time } from '../table.ts';

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { TokenScope } from '../../ports/tokens.ts';
-import type { NewTokenView, TokenView } from '../../projects/admin-methods.ts';
+import type { NewTokenView, TokenScope, TokenView } from '../../projects/admin-methods.ts';
 import { collect, group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
 import { listOr, table, time } from '../table.ts';

@@ -15,20 +15,27 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   const blob = resolved?.blob;
   if (!repository || !blob) throw repository ? unknownBlob(digest) : unknownRepository();
   const etag = `"${digest}"`;
-  const headers = {
-    'Content-Type': 'application/octet-stream',
-    'Docker-Content-Digest': digest,
-    ETag: etag,
-    'Accept-Ranges': 'bytes',
-    'Cache-Control': 'private, max-age=31536000, immutable',
-    'X-Content-Type-Options': 'nosniff',
-  };
+  const headers = [
+    'Content-Type',
+    'application/octet-stream',
+    'Docker-Content-Digest',
+    digest,
+    'ETag',
+    etag,
+    'Accept-Ranges',
+    'bytes',
+    'Cache-Control',
+    'private, max-age=31536000, immutable',
+    'X-Content-Type-Options',
+    'nosniff',
+  ];
   if (req.headers['if-none-match'] === etag) {
     sendHead(res, 304, headers).end();
     return;
   }
   if (req.method === 'HEAD') {
-    sendHead(res, 200, { ...headers, 'Content-Length': blob.size }).end();
+    headers.push('Content-Length', String(blob.size));
+    sendHead(res, 200, headers).end();
     return;
   }
   const link = await services.pull.linkBlob(blob);
@@ -54,13 +61,11 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
   const length = range === 'ignore' ? blob.size : range.end - range.start + 1;
   services.metrics.bytesOut.inc({ how: 'proxy' }, length);
-  sendHead(res, range === 'ignore' ? 200 : 206, {
-    ...headers,
-    'Content-Length': length,
-    ...(range !== 'ignore' && {
-      'Content-Range': `bytes ${range.start}-${range.end}/${blob.size}`,
-    }),
-  });
+  headers.push('Content-Length', String(length));
+  if (range !== 'ignore') {
+    headers.push('Content-Range', `bytes ${range.start}-${range.end}/${blob.size}`);
+  }
+  sendHead(res, range === 'ignore' ? 200 : 206, headers);
   // A client that goes away, or a store that fails in the middle, ends both: the length tells the client.
   await pipeline(stream, res).catch((error: unknown) => {
     services.logger.debug('blob transfer ended early', { digest, cause: String(error) });

@@ -52,7 +52,8 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
     services.pull.cachedContent(manifest.digest) ??
     (await services.pull.manifestContent(manifest.digest));
   if (!content) throw unknownManifest(reference);
-  sendHead(res, 200, headers).end(content);
+  // The encoding is of contents that are texts. Head and text go out in one write.
+  sendHead(res, 200, headers).end(content, 'latin1');
 };
 
 /** distribution-spec, "Pushing Manifests", by tag or by digest with `tag` parameters. */

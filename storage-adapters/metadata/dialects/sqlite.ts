@@ -47,32 +47,58 @@ export function openSqlite(file: string, mode: 'read' | 'write'): DatabaseSync {
 export class SqliteExecutor implements Executor {
   readonly dialect = sqliteDialect;
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<CompiledStatement, StatementSync>();
+  readonly #statements = new Map<CompiledStatement, Prepared>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
   }
 
   all(statement: CompiledStatement, args: object): unknown[] {
-    return this.#prepare(statement).all(...bind(statement, args));
+    const { query, shape } = this.#prepare(statement);
+    const rows = query.all(...bind(statement, args)) as unknown as unknown[][];
+    return rows.map((values) => toRow(shape, values));
   }
 
   get(statement: CompiledStatement, args: object): unknown {
-    return this.#prepare(statement).get(...bind(statement, args));
+    const { query, shape } = this.#prepare(statement);
+    const values = query.get(...bind(statement, args)) as unknown[] | undefined;
+    return values && toRow(shape, values);
   }
 
   run(statement: CompiledStatement, args: object): number {
-    return Number(this.#prepare(statement).run(...bind(statement, args)).changes);
+    return Number(this.#prepare(statement).query.run(...bind(statement, args)).changes);
   }
 
-  #prepare(statement: CompiledStatement): StatementSync {
+  #prepare(statement: CompiledStatement): Prepared {
     let prepared = this.#statements.get(statement);
     if (!prepared) {
-      prepared = this.#db.prepare(statement.sql);
+      const query = this.#db.prepare(statement.sql);
+      query.setReturnArrays(true);
+      const names = query.columns().map(({ name }) => name);
+      prepared = { query, shape: Object.fromEntries(names.map((name) => [name, null])) };
       this.#statements.set(statement, prepared);
     }
     return prepared;
   }
+}
+
+interface Prepared {
+  readonly query: StatementSync;
+  /** A row of nothing, its columns in order. */
+  readonly shape: Row;
+}
+
+type Row = Record<string, unknown>;
+
+/**
+ * The driver's own row objects have a hidden class each, so that every look at a column is a slow one: a
+ * third of a short query. Copies of one object share its class.
+ */
+function toRow(shape: Row, values: readonly unknown[]): Row {
+  const row = { ...shape };
+  let at = 0;
+  for (const name in row) row[name] = values[at++];
+  return row;
 }
 
 function bind(statement: CompiledStatement, args: object): SQLInputValue[] {
