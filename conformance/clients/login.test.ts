@@ -146,8 +146,8 @@ async function makePeople(gantry: Gantry) {
   const other = await admin('team', 'create', 'other-team');
   await admin('account', 'create', 'ada@example.com');
   await admin('member', 'add', ...team, ...account);
-  const member = await admin('token', 'create', ...account);
-  const revoked = await admin('token', 'create', ...team);
+  const member = await admin('token', 'create', ...account, '--name', 'laptop');
+  const revoked = await admin('token', 'create', ...team, '--name', 'old-ci');
   await admin('token', 'revoke', revoked.id);
   return { otherTeamId: other.id, member: member.token, revoked: revoked.token };
 }

@@ -32,7 +32,8 @@ test(`what was acknowledged is whole after each of ${kills} kill -9 under load`,
       } else {
         expectNone(await rig.inspect(), `after kill ${kill - 1}`);
         const crash = async (): Promise<void> => {
-          await delay(random.size(10, 1000));
+          const early = await launched.endsWithin(random.size(10, 1_000));
+          assert.ok(!early, `the server ended by itself (seed ${seed}):\n${launched.output()}`);
           await rig.kill();
         };
         expectNone(await rig.work(crash), `before kill ${kill}`);

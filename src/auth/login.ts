@@ -5,6 +5,8 @@ import type { OidcVerifier } from './oidc-verifier.ts';
 
 export type LoginResult = { identity: Identity } | { refused: string };
 
+const wrongUsername =
+  'The username must be the team\'s id (team_…), or "oidc" with a JWT as the password: docker login --username team_… --password-stdin';
 const teamId = /^team_[0-9a-z-]{1,64}$/i;
 
 /**
@@ -21,11 +23,8 @@ export function createLogin(deps: {
     if (password === '') return { refused: 'The password is empty: give a token or a JWT.' };
     const jwt = parseOidc(username, password);
     if (jwt) return byJwt(deps.oidc, jwt.team, jwt.token);
-    if (!teamId.test(username)) {
-      return {
-        refused: `The username must be the team's id (team_…), or "oidc" with a JWT as the password; it was ${JSON.stringify(username.slice(0, 80))}.`,
-      };
-    }
+    // What was sent is not said again: people put tokens and passwords here by mistake, and this is logged.
+    if (!teamId.test(username)) return { refused: wrongUsername };
     const lookup = await deps.identities.byTokenSecret(username, password);
     if ('identity' in lookup && lookup.identity.credential?.type === 'token') {
       deps.used(lookup.identity.credential.tokenId);

@@ -6,7 +6,7 @@ import { withRequestId } from './context.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
 import type { Services } from './services.ts';
-import { createTokenEndpoint } from './token-endpoint.ts';
+import { createFormLimit, createTokenEndpoint } from './token-endpoint.ts';
 
 const process = randomBytes(6).toString('hex');
 let requests = 0;
@@ -31,6 +31,7 @@ export function createApp(
   app.get('/token', token);
   app.post(
     '/token',
+    createFormLimit(services),
     express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 }),
     token,
   );
@@ -44,7 +45,7 @@ export function createApp(
     if (res.headersSent) return next(error);
     const status = (error as { status?: number }).status ?? 500;
     if (status >= 500) {
-      services.logger.error('request failed', { cause: String((error as Error)?.stack ?? error) });
+      services.logger.error('request failed', { cause: describe(error) });
     }
     res.status(status).json(
       status >= 500
@@ -59,12 +60,20 @@ export function createApp(
   return (req, res) => {
     const requestId = `${process}-${(++requests).toString(36)}`;
     if (isRegistryUrl(req.url ?? '')) {
-      void registry(req, withRequestId(res, requestId));
+      registry(req, withRequestId(res, requestId)).catch((error: unknown) => {
+        // Past its own answer to errors: without this, one request would end the process.
+        services.logger.error('request failed', { requestId, cause: describe(error) });
+        res.destroy();
+      });
     } else {
       res.setHeader('X-Request-Id', requestId);
       app(req, res);
     }
   };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function isRegistryUrl(url: string): boolean {

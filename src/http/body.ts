@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuse } from '../oci/errors.ts';
 import type { Context } from './context.ts';
 
@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 export const awaitingContinue = new WeakSet<IncomingMessage>();
 
 /** Tells a client that asked first to go ahead: after everything that could refuse it has been asked. */
-export function acceptBody({ req, res }: Pick<Context, 'req' | 'res'>): void {
+export function acceptBody({ req, res }: { req: IncomingMessage; res: ServerResponse }): void {
   if (awaitingContinue.delete(req)) res.writeContinue();
 }
 

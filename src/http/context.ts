@@ -42,7 +42,8 @@ export function sendHead(res: Answer, status: number, headers: Headers | string[
 
 /** Answers without a body. */
 export function answer(res: Answer, status: number, headers: Headers): void {
-  sendHead(res, status, { 'Content-Length': 0, ...headers }).end();
+  // RFC 9110, section 8.6: a 204 has no Content-Length.
+  sendHead(res, status, status === 204 ? headers : { 'Content-Length': 0, ...headers }).end();
 }
 
 export function answerJson(

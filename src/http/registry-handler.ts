@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { anonymous } from '../auth/authorizer.ts';
 import { type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
-import { parseRepositoryPath } from '../oci/reference.ts';
+import { maxNameLength, parseRepositoryPath } from '../oci/reference.ts';
 import { checkRepositoryName } from '../policy/naming.ts';
 import { unauthorized } from './access.ts';
 import { type Answer, answerJson, type Context, type Handler } from './context.ts';
@@ -38,9 +38,11 @@ function challengeScope({ method }: IncomingMessage, request: RegistryRequest | 
       : method === 'DELETE' && request.route !== 'upload'
         ? 'delete'
         : 'pull,push';
+  // A name that is none could carry scopes of its own into the challenge.
+  if (!parseRepositoryPath(request.name)) return undefined;
   const scope = `repository:${request.name}:${actions}`;
   const from = request.route === 'uploads' ? request.query.get('from') : null;
-  return from ? `${scope} repository:${from}:pull` : scope;
+  return from && parseRepositoryPath(from) ? `${scope} repository:${from}:pull` : scope;
 }
 
 /** Answers everything under `/v2/`: parsed by one pure function, dispatched by table. */
@@ -50,6 +52,7 @@ export function createRegistryHandler(services: Services) {
     const request = parseRegistryUrl(req.url ?? '');
     let failure: ErrorInfo | undefined;
     let actor = '';
+    services.metrics.active += 1;
     try {
       const authentication = await services.authenticator.authenticate(req.headers.authorization);
       if ('failure' in authentication) throw unauthorized(authentication.failure, '');
@@ -60,11 +63,13 @@ export function createRegistryHandler(services: Services) {
       if (failure.kind === 'internal') {
         services.logger.error('request failed', { method: req.method, cause: describe(error) });
       }
-      const scope = challengeScope(req, request);
-      if (failure.kind === 'unauthorized') {
+      if (failure.kind === 'unauthorized' && !res.headersSent) {
+        const scope = challengeScope(req, request);
         challenge(req, res, services, scope, req.headers.authorization !== undefined);
       }
       sendError(req, res, failure);
+    } finally {
+      services.metrics.active -= 1;
     }
     const took = performance.now() - started;
     services.metrics.observe(request?.route ?? 'none', req.method ?? '', res.statusCode, took);
@@ -129,7 +134,7 @@ function logAccess(
     requestId: res.requestId,
     method: req.method,
     route: request?.route,
-    repository: request?.name || undefined,
+    repository: request?.name.slice(0, maxNameLength) || undefined,
     status: res.statusCode,
     error: failure?.kind,
     reason: failure?.message,

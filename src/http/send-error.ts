@@ -13,11 +13,13 @@ const lingerMs = 2_000;
  * connection; where the body was not read to its end, the connection closes after the answer.
  */
 export function sendError(req: IncomingMessage, res: Answer, info: ErrorInfo): void {
+  const { status, body } = toErrorResponse(info);
   if (res.headersSent || res.destroyed) {
+    // Nobody hears of it; the log and the metrics still tell it from an answer that went well.
+    if (!res.headersSent) res.statusCode = status;
     res.destroy();
     return;
   }
-  const { status, body } = toErrorResponse(info);
   res.setHeader('X-Request-Id', res.requestId);
   res.setHeader('Content-Type', 'application/json');
   res.setHeader('Content-Length', Buffer.byteLength(body));

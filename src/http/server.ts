@@ -76,6 +76,9 @@ function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): stri
   return `${encrypted ? 'https' : 'http'}://${reachable}:${port}`;
 }
 
+/** How long a client may take to close a connection that was refused; it could hold it for ever. */
+const lingerMs = 2_000;
+
 const statusOf: Record<string, string> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -94,6 +97,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
 /** How often connections are looked for whose last request has ended. */

@@ -1,8 +1,10 @@
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import { parseBasic } from '../auth/authenticator.ts';
 import { anonymous } from '../auth/authorizer.ts';
+import { refuse } from '../oci/errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import { unauthorized } from './access.ts';
+import { acceptBody } from './body.ts';
 import { toErrorInfo, toErrorResponse } from './errors.ts';
 import type { Services } from './services.ts';
 
@@ -45,6 +47,22 @@ export function createTokenEndpoint(services: Services) {
   };
 }
 
+/** Goes before what reads the form: forms are small, so all of one must come within a body's longest rest. */
+export function createFormLimit(services: Services) {
+  const { bodyTimeoutMs } = services.settings;
+  return (req: Request, res: Response, next: NextFunction): void => {
+    acceptBody({ req, res });
+    const timer = setTimeout(() => {
+      if (req.complete || res.headersSent) return;
+      res.setHeader('Connection', 'close');
+      const message = `The form did not come within ${bodyTimeoutMs / 1000} s.`;
+      refuseToken(services, res, refuse('body-timeout', message, 'Send it again.'));
+    }, bodyTimeoutMs);
+    res.once('close', () => clearTimeout(timer));
+    next();
+  };
+}
+
 async function identify(
   services: Services,
   req: Request,
@@ -74,7 +92,8 @@ async function identify(
 }
 
 function parseQuery(req: Request): TokenRequest {
-  const query = new URL(req.originalUrl, 'http://gantry').searchParams;
+  const mark = req.originalUrl.indexOf('?');
+  const query = new URLSearchParams(mark < 0 ? '' : req.originalUrl.slice(mark + 1));
   const header = req.headers.authorization;
   let credentials: TokenRequest['credentials'];
   if (header !== undefined) {

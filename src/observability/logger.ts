@@ -17,24 +17,26 @@ export type LogLevel = (typeof levels)[number];
 
 /** What looks like a token of ours, a JWT or a Basic credential is masked, should one slip into a text. */
 const secretPattern =
-  /gntr?_[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\b(?:Basic|Bearer)\s+[A-Za-z0-9+/_=.-]{8,}|_state=[A-Za-z0-9._-]+/g;
+  /gntr?_[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\b(?:Basic|Bearer)\s+[A-Za-z0-9+/_=.-]{16,}|_state=[A-Za-z0-9._-]+/g;
 
 export function maskSecrets(text: string): string {
   return text.replace(secretPattern, '[masked]');
 }
+
+/** Where winston keeps the finished line. */
+const line = Symbol.for('message');
 
 export function createLogger(options: { level: string }): Logger {
   const logger = winston.createLogger({
     level: options.level,
     format: winston.format.combine(
       winston.format.timestamp(),
+      winston.format.json(),
+      // The whole line, so that no field is too deep in it to be seen.
       winston.format((info) => {
-        for (const [key, value] of Object.entries(info)) {
-          if (typeof value === 'string') info[key] = maskSecrets(value);
-        }
+        info[line] = maskSecrets(String(info[line]));
         return info;
       })(),
-      winston.format.json(),
     ),
     transports: [
       new winston.transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] }),

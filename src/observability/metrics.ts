@@ -15,7 +15,8 @@ export class Metrics {
   readonly bytesIn: Counter<string>;
   readonly bytesOut: Counter<string>;
   readonly mounts: Counter<string>;
-  readonly #active: Gauge<string>;
+  /** Requests to the registry under way. */
+  active = 0;
 
   constructor() {
     const registers = [this.registry];
@@ -56,10 +57,14 @@ export class Metrics {
       labelNames: ['result'],
       registers,
     });
-    this.#active = new Gauge({
+    const active = () => this.active;
+    new Gauge({
       name: 'gantry_http_active_requests',
-      help: 'Requests under way.',
+      help: 'Requests to the registry under way.',
       registers,
+      collect() {
+        this.set(active());
+      },
     });
   }
 
@@ -80,9 +85,5 @@ export class Metrics {
 
   login(kind: string, succeeded: boolean): void {
     this.#logins.inc({ kind, result: succeeded ? 'succeeded' : 'denied' });
-  }
-
-  setActive(count: number): void {
-    this.#active.set(count);
   }
 }

@@ -76,8 +76,10 @@ export class Pull {
 
   /** Rejects with `unavailable` where the bytes of a recorded blob cannot be had. */
   async openBlob(blob: BlobRow, range: ByteRange | undefined): Promise<Readable> {
+    // The length that was promised is asked for: bytes that are missing, or too many, fail the stream.
+    const whole = blob.size > 0 ? { start: 0, end: blob.size - 1 } : undefined;
     try {
-      return await this.#store.open(blob.key, range);
+      return await this.#store.open(blob.key, range ?? whole);
     } catch (error) {
       if ((error as { kind?: string }).kind !== 'blob-unknown') throw error;
       throw refuse('unavailable', `The bytes of ${blob.digest} are missing from the store.`);

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { passed } from './young-garbage.ts';
 
 /** The source closed before its end, with no error of its own: a client that went away. */
 export class SourceClosed extends Error {
@@ -39,6 +40,7 @@ export function receive(
       Promise.resolve(room).then(() => (error === undefined ? resolve() : reject(error)), reject);
     };
     const onData = (chunk: Buffer) => {
+      passed(chunk.length);
       try {
         room = take(chunk);
       } catch (error) {

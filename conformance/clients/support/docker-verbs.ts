@@ -111,7 +111,9 @@ export const anonymous: Step<DockerEngine> = async (engine, context) => {
   const repository = context.gantry.repository('public');
   await context.gantry.admin('repository', 'visibility', repository, 'public');
   await engine.docker(['pull', name], { env });
-  const pushed = await engine.attempt(['push', name], { env });
+  const other = `${reference(context, 'public')}:v2`;
+  await engine.docker(['tag', name, other]);
+  const pushed = await engine.attempt(['push', other], { env });
   assert.notEqual(pushed.code, 0, 'a public repository is pushed to without a login');
 };
 

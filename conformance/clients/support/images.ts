@@ -38,6 +38,8 @@ export interface ImageOptions {
   readonly compression?: 'none' | 'gzip' | 'zstd';
   /** Docker's schema 2 in place of OCI's types; has no zstd. */
   readonly docker?: boolean;
+  /** Bytes of the layer that does not compress; a megabyte unless given. */
+  readonly size?: number;
 }
 
 const layerTypes = {
@@ -55,15 +57,16 @@ const compress = {
   zstd: (bytes: Buffer) => zstdCompressSync(bytes),
 };
 
-/** Three layers: a megabyte that does not compress, small files in folders, and a file over one of before. */
+/** Three layers: bytes that do not compress, small files in folders, and a file over one of before. */
 export function makeImage({
   seed,
   platform = { os: 'linux', architecture: 'amd64' },
   compression = 'gzip',
   docker = false,
+  size = 1 << 20,
 }: ImageOptions): Image {
   const tars = [
-    tar([{ name: 'data.bin', bytes: noise(`${seed}:data`, 1 << 20), mode: 0o644 }]),
+    tar([{ name: 'data.bin', bytes: noise(`${seed}:data`, size), mode: 0o644 }]),
     tar([
       { name: 'etc/' },
       { name: 'etc/name', bytes: Buffer.from(`${seed}\n`), mode: 0o644 },

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 
@@ -30,6 +31,8 @@ export interface Launched {
   /** Its origin, once it says that it is ready; rejects with its output where it ends before. */
   readonly ready: Promise<string>;
   readonly exited: Promise<Exit>;
+  /** False where it still runs after that time. */
+  endsWithin(ms: number): Promise<boolean>;
   /** stdout and stderr so far. */
   output(): string;
   /** Sends a signal and waits for the end; kills after `withinMs`. */
@@ -81,6 +84,11 @@ export function launch({ data, env = {} }: LaunchOptions): Launched {
     pid: child.pid!,
     ready: ready.promise,
     exited: exited.promise,
+    endsWithin(ms) {
+      const waiting = new AbortController();
+      const late = delay(ms, false, { signal: waiting.signal }).catch(() => false);
+      return Promise.race([exited.promise.then(() => true), late]).finally(() => waiting.abort());
+    },
     output: () => output,
     async end(signal, withinMs = 20_000) {
       child.kill(signal);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { readJournal } from './journal.ts';
+import { type JournalRecord, readJournal } from './journal.ts';
 import { cutPower, type Spared } from './power-cut.ts';
 
 const run = promisify(execFile);
@@ -63,8 +63,16 @@ export class Recorder {
 
   /** Writes what the folder would be to `after`. */
   replay(after: string, spared: Spared): void {
-    const records = existsSync(this.#journal) ? readJournal(this.#journal) : [];
-    cutPower(this.#before, records, after, spared);
+    cutPower(this.#before, this.#records(), after, spared);
+  }
+
+  /** Records since `begin`. */
+  count(): number {
+    return this.#records().length;
+  }
+
+  #records(): JournalRecord[] {
+    return existsSync(this.#journal) ? readJournal(this.#journal) : [];
   }
 
   #clear(): void {

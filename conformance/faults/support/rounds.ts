@@ -10,6 +10,8 @@ import { doSomething } from './workload.ts';
 import { World } from './world.ts';
 
 const clients = 8;
+/** A connection is cut a little before the end of the process is known. */
+const endMs = 500;
 
 export interface RigOptions {
   readonly data: string;
@@ -22,7 +24,7 @@ export interface RigOptions {
 export class Rig {
   readonly data: string;
   readonly world: World;
-  readonly #bootstrap: Bootstrap;
+  readonly bootstrap: Bootstrap;
   readonly #random: Random;
   readonly #expiryMs: number;
   readonly #env: Readonly<Record<string, string>>;
@@ -36,7 +38,7 @@ export class Rig {
     this.#random = options.random;
     this.#expiryMs = options.expiryMs;
     this.#env = settingsOf(options);
-    this.#bootstrap = bootstrap;
+    this.bootstrap = bootstrap;
     this.world = new World(`${bootstrap.teamSlug}/${bootstrap.projectSlug}`);
   }
 
@@ -63,12 +65,13 @@ export class Rig {
   /** Waits until it is ready, compares what it serves with what is known, goes on with uploads. */
   async inspect(): Promise<string[]> {
     const asker = await this.#connect();
-    const problems = await inspectServed(asker, this.world, this.#random);
+    const ended = () => this.server.endsWithin(endMs);
+    const problems = await inspectServed(asker, this.world, this.#random, ended);
     for (const session of this.world.sessions) {
       if (session.unanswered === undefined && this.#random.chance(0.7)) continue;
       await resume(asker, this.world, session, this.#expiryMs, this.#random).catch(
-        (error: Error) => {
-          if (error instanceof Gone) throw error;
+        async (error: Error) => {
+          if (error instanceof Gone && (await ended())) throw error;
           this.world.sessions.delete(session);
           problems.push(error.message);
         },
@@ -80,6 +83,7 @@ export class Rig {
   /** Clients work until the server is gone; `crash` is what makes it go. One sentence for each wrong answer. */
   async work(crash: () => Promise<void>): Promise<string[]> {
     const asker = await this.#connect();
+    const { server } = this;
     const problems: string[] = [];
     let gone = false;
     const client = async (random: Random): Promise<void> => {
@@ -88,7 +92,7 @@ export class Rig {
           await doSomething(asker, this.world, random);
           this.answered++;
         } catch (error) {
-          if (error instanceof Gone) return;
+          if (error instanceof Gone && (await server.endsWithin(endMs))) return;
           problems.push((error as Error).message);
         }
       }
@@ -102,7 +106,7 @@ export class Rig {
     return problems;
   }
 
-  /** Crashes the server and gives what its folder is like. */
+  /** With SIGKILL, where it still runs. */
   async kill(): Promise<void> {
     await this.server.end('SIGKILL');
     this.#disconnect();
@@ -117,7 +121,7 @@ export class Rig {
 
   async #connect(): Promise<Asker> {
     const origin = await this.server.ready;
-    const { teamId, token } = this.#bootstrap;
+    const { teamId, token } = this.bootstrap;
     this.#asker ??= new Asker(origin, basic(teamId, token));
     return this.#asker;
   }

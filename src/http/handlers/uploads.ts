@@ -35,8 +35,13 @@ export const postUpload: Handler = async (context) => {
   if (whole) refuseLargeBody(req, target.plan);
   const subject = session.identity.id;
   const row = await services.blobPush.start(target.repository.id, subject, algorithm);
-  if (whole) await takeLast(context, row, target, whole);
-  else {
+  if (whole) {
+    await takeLast(context, row, target, whole).catch(async (error: unknown) => {
+      // The client never heard of the session, so nobody can go on with it.
+      await services.blobPush.cancel(row).catch(() => {});
+      throw error;
+    });
+  } else {
     const { minChunk } = services.blobPush;
     answerOffset(context, row.id, 0, 202, minChunk > 0 ? { 'OCI-Chunk-Min-Length': minChunk } : {});
   }

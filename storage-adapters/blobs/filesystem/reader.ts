@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { RegistryError } from '../../../src/oci/errors.ts';
+import { passed } from '../young-garbage.ts';
 import { translate } from './errors.ts';
 
 /** Bytes of one read: 64 KiB, the default of Node's streams, gives a third of the throughput. */
@@ -28,6 +29,7 @@ export function readFileRange(file: FileHandle, start: number, end: number): Rea
             return;
           }
           position += bytesRead;
+          passed(bytesRead);
           this.push(bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead));
         },
         (error) => this.destroy(translate(error)),

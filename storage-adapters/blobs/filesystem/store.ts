@@ -97,7 +97,10 @@ class FilesystemBlobStore implements BlobStore {
   }
 
   async delete(key: string): Promise<void> {
-    await translated(rm(pathOf(this.#folder, key).file, { force: true }));
+    const { file, shardFolder } = pathOf(this.#folder, key);
+    await translated(rm(file, { force: true }));
+    // The row that names the file is forgotten next: a file that came back then would stay for ever.
+    await translated(syncFolder(shardFolder));
   }
 
   abandon(key: string, _state: string): Promise<void> {

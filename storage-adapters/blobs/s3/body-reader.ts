@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { RegistryError } from '../../../src/oci/errors.ts';
+import { passed } from '../young-garbage.ts';
 import { translate } from './errors.ts';
 
 /**
@@ -25,6 +26,7 @@ export function readBody(body: Readable, idleTimeout: number): Readable {
   const silent = () =>
     stream.destroy(translate(new Error(`S3 sent nothing for ${idleTimeout} ms`)));
   body.on('data', (chunk: Buffer) => {
+    passed(chunk.length);
     if (stream.push(chunk)) {
       clock?.refresh();
     } else {
