@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { BootstrapError, findNode, root } from './bootstrap.mjs';
-import { explain, npmEnvironment } from './npm-ci.mjs';
+import { explain, npmEnvironment } from './npm-install.mjs';
 
 function folder(t, under = tmpdir()) {
   const path = mkdtempSync(join(under, 'gantry-boot-'));
@@ -69,7 +69,7 @@ test("npm does not run on the Node that it is about to replace, nor by the calle
 test('what npm says is told from its beginning, without its empty lines', () => {
   const usage = Array.from({ length: 100 }, (_, i) => `npm error usage ${i}\nnpm error\n`).join('');
   const told = explain({ code: 1, output: `npm error code EUSAGE\nnpm error\n${usage}` });
-  assert.match(told, /npm ci failed \(1\).*\nnpm error code EUSAGE\nnpm error usage 0\n/s);
+  assert.match(told, /could not be installed \(1\).*\nnpm error code EUSAGE\nnpm error usage 0\n/s);
   assert.match(told, /…\n.*usage 99$/s);
   assert.ok(told.split('\n').length < 40);
 });

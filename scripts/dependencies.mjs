@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withFileLock } from './file-lock.mjs';
-import { npmCi } from './npm-ci.mjs';
+import { npmInstall } from './npm-install.mjs';
 
 export class DependenciesError extends Error {
   name = 'DependenciesError';
@@ -15,7 +15,7 @@ export class DependenciesError extends Error {
  */
 export async function ensureDependencies(
   root,
-  { dev, platformPackage, install = npmCi, say = sayOnStderr },
+  { dev, platformPackage, install = npmInstall, say = sayOnStderr },
 ) {
   if (isInstalled(root, dev, platformPackage)) return;
   await withFileLock(
@@ -25,10 +25,15 @@ export async function ensureDependencies(
       if (isInstalled(root, dev, platformPackage)) return;
       const withDev = dev || hadDev(root);
       const start = Date.now();
-      say(
-        `installing dependencies from package-lock.json${withDev ? '' : ' (without those for tests)'} …`,
-      );
-      const failure = await install(root, withDev, say);
+      // What is there stays where only the rest is missing: a server may be running from it.
+      const add = withDev && matchesLock(root, false);
+      const what = add
+        ? 'what tests need'
+        : withDev
+          ? 'dependencies'
+          : 'dependencies (not those of tests)';
+      say(`installing ${what} as in package-lock.json …`);
+      const failure = await install(root, { withDev, add }, say);
       if (failure) throw new DependenciesError(failure);
       if (platformPackage && !existsSync(join(root, 'node_modules', platformPackage))) {
         throw new DependenciesError(
@@ -37,7 +42,7 @@ export async function ensureDependencies(
         );
       }
       writeStamp(root, withDev);
-      say(`dependencies installed in ${Math.round((Date.now() - start) / 1000)} s`);
+      say(`installed in ${Math.round((Date.now() - start) / 1000)} s`);
     },
     (pid) => say(`waiting for process ${pid}, which installs dependencies …`),
   );
@@ -50,7 +55,8 @@ function sayOnStderr(line) {
 function isInstalled(root, dev, platformPackage) {
   if (platformPackage && !existsSync(join(root, 'node_modules', platformPackage))) return false;
   const stamp = readJson(stampPath(root));
-  if (stamp?.lock === lockHash(root) && (stamp.dev || !dev)) return true;
+  const same = stamp?.lock === lockHash(root) && stamp.record === recordTime(root);
+  if (same && (stamp.dev || !dev)) return true;
   if (!matchesLock(root, dev)) return false;
   writeStamp(root, dev || hadDev(root));
   return true;
@@ -84,10 +90,17 @@ function stampPath(root) {
 
 function writeStamp(root, dev) {
   try {
-    writeFileSync(stampPath(root), JSON.stringify({ lock: lockHash(root), dev }));
+    const stamp = { lock: lockHash(root), record: recordTime(root), dev };
+    writeFileSync(stampPath(root), JSON.stringify(stamp));
   } catch {
     // A read-only checkout: the next start compares again.
   }
+}
+
+/** Whatever npm does by hand, it writes its record anew. */
+function recordTime(root) {
+  return statSync(join(root, 'node_modules', '.package-lock.json'), { throwIfNoEntry: false })
+    ?.mtimeMs;
 }
 
 function lockHash(root) {

@@ -35,8 +35,8 @@ function checkout(t) {
       JSON.stringify({ packages: installed }),
     );
   };
-  const install = async (_root, withDev) => {
-    runs.push(withDev ? 'with dev' : 'without dev');
+  const install = async (_root, { withDev, add }) => {
+    runs.push(add ? 'the rest' : withDev ? 'with dev' : 'without dev');
     put(withDev);
   };
   const ensure = (dev, options = {}) =>
@@ -50,7 +50,7 @@ test('start on a fresh clone installs without what tests need, once', async (t) 
   await ensure(false);
   await ensure(false);
   assert.deepEqual(runs, ['without dev']);
-  assert.match(said[0], /installing dependencies .*\(without those for tests\)/);
+  assert.match(said[0], /installing dependencies \(not those of tests\) as in package-lock\.json/);
   assert.match(said[1], /installed in \d+ s/);
 });
 
@@ -60,7 +60,7 @@ test('the tests after a start install the rest, and a start after that changes n
   await ensure(true);
   await ensure(true);
   await ensure(false);
-  assert.deepEqual(runs, ['without dev', 'with dev']);
+  assert.deepEqual(runs, ['without dev', 'the rest']);
 });
 
 test('a changed lock is installed again, with what tests need where it was there', async (t) => {
@@ -77,6 +77,14 @@ test('what npm installed by hand is recognised by its own record', async (t) => 
   await ensure(true);
   await ensure(false);
   assert.deepEqual(runs, []);
+});
+
+test('what npm removes by hand after us is noticed', async (t) => {
+  const { runs, put, ensure } = checkout(t);
+  await ensure(true);
+  put(false);
+  await ensure(true);
+  assert.deepEqual(runs, ['with dev', 'the rest']);
 });
 
 test('another version by hand is not taken for ours', async (t) => {

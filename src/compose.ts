@@ -193,8 +193,10 @@ async function compose(
   };
 
   let draining = false;
+  // Ready once what bootstrap.json promises is there, and main.ts can drain on a signal.
+  let started = false;
   const app = createApp(services, {
-    draining: () => draining,
+    draining: () => draining || !started,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
   const server = await listen(app, {
@@ -220,6 +222,7 @@ async function compose(
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   sweeper.wake();
   if (config.measure) measurer.wake();
+  started = true;
   return {
     url,
     logger,

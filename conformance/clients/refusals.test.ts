@@ -1,12 +1,13 @@
 /**
  * A layer over the limit is refused while the client still sends it: what it prints has to be the registry's
- * reason, not a broken connection.
+ * reason, not a broken connection. (regctl prints the status alone, and the 20.10 engine tries five times in a
+ * minute before it prints the same as 29 does.)
  */
 import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type Gantry, startGantry } from './harness.ts';
-import { docker20, docker29, startEngine } from './support/docker-engine.ts';
+import { docker29, startEngine } from './support/docker-engine.ts';
 import { dockerArchive, makeImage, writeLayout } from './support/images.ts';
 import { type RunResult, run } from './support/run.ts';
 import { makeSandbox, type Sandbox } from './support/sandbox.ts';
@@ -28,7 +29,7 @@ interface Pusher {
 const image = makeImage({ seed: 'too large', size: 24 << 20 });
 const skopeo = '/usr/bin/skopeo';
 
-const pushers: Record<string, Pusher> = {
+const pushers: Readonly<Record<string, Pusher>> = {
   crane: {
     obstacle: () => needsPrograms('crane'),
     async push({ gantry: { bootstrap }, sandbox, layout }, name) {
@@ -39,15 +40,6 @@ const pushers: Record<string, Pusher> = {
       return run(program('crane'), ['push', layout, name], { env });
     },
   },
-  regctl: {
-    obstacle: () => needsPrograms('regctl'),
-    push({ gantry: { bootstrap }, sandbox, layout }, name) {
-      const { teamId, token, registry } = bootstrap;
-      const host = `reg=${registry},user=${teamId},pass=${token},tls=disabled`;
-      const args = ['--host', host, 'image', 'copy', `ocidir://${layout}:v1`, name];
-      return run(program('regctl'), args, { env: sandbox.env });
-    },
-  },
   skopeo: {
     obstacle: () => (existsSync(skopeo) ? undefined : 'skopeo is not installed'),
     push({ gantry: { bootstrap }, sandbox, layout }, name) {
@@ -56,18 +48,15 @@ const pushers: Record<string, Pusher> = {
       return run(skopeo, [...flags, `oci:${layout}:v1`, `docker://${name}`], { env: sandbox.env });
     },
   },
-};
-
-for (const release of [docker20, docker29]) {
-  pushers[release.name] = {
+  'docker 29': {
     slow: true,
-    obstacle: release.obstacle,
+    obstacle: docker29.obstacle,
     async push({ gantry: { bootstrap }, sandbox }, name) {
-      const engine = await startEngine(release, sandbox);
+      const engine = await startEngine(docker29, sandbox);
       try {
         const login = ['login', '-u', bootstrap.teamId, '--password-stdin', bootstrap.registry];
         await engine.docker(login, { input: bootstrap.token });
-        const archive = sandbox.path(`${release.name}.tar`);
+        const archive = sandbox.path('image.tar');
         writeFileSync(archive, dockerArchive(name, image));
         await engine.docker(['load', '-i', archive]);
         return await engine.attempt(['push', name]);
@@ -75,8 +64,8 @@ for (const release of [docker20, docker29]) {
         await engine.stop();
       }
     },
-  };
-}
+  },
+};
 
 describe('a layer over the limit', () => {
   let place: Place;

@@ -79,10 +79,10 @@ test('A7: tags', () => {
 });
 
 test('A34: a name made to be slow to refuse is refused at once', () => {
-  const started = performance.now();
+  const started = process.cpuUsage();
   for (const piece of ['a', 'a-', '-', 'a.a', '__'])
-    assert.ok(!isNameComponent(`${piece.repeat(255 / piece.length)}!`.slice(0, 255)));
-  parseRepositoryPath(`${'a/'.repeat(30_000)}!`);
-  isTag('a'.repeat(1_000_000));
-  assert.ok(performance.now() - started < 50);
+    assert.ok(!isNameComponent(`${piece.repeat(255).slice(0, maxNameLength - 1)}!`), piece);
+  assert.equal(parseRepositoryPath(`${'a/'.repeat(30_000)}!`), undefined);
+  assert.ok(!isTag('a'.repeat(1_000_000)));
+  assert.ok(process.cpuUsage(started).user < 50_000);
 });

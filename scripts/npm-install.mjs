@@ -6,12 +6,14 @@ import { delimiter, dirname, join } from 'node:path';
 const COMPILER = { 'g++': 'g++', make: 'make', python3: 'python3' };
 
 /**
- * Runs `npm ci` in `root`, and again with a compiler installed where that was what it lacked and we may.
- * Gives what to tell the person where it failed, with npm's own words, else undefined.
+ * Runs `npm ci` in `root`, or, with `add`, installs what is missing and leaves the rest alone; again with a
+ * compiler where that was what it lacked and we may install one. Gives what to tell the person where it
+ * failed, with npm's own words, else undefined.
  */
-export async function npmCi(root, withDev, say) {
+export async function npmInstall(root, { withDev, add }, say) {
   const env = npmEnvironment(root);
-  const args = ['ci', withDev ? '--include=dev' : '--omit=dev', '--include=optional'];
+  const args = add ? ['install', '--no-save'] : ['ci'];
+  args.push(withDev ? '--include=dev' : '--omit=dev', '--include=optional');
   args.push('--no-audit', '--no-fund', '--loglevel=error');
   const first = await run('npm', args, root, env);
   if (first.code === 0) return undefined;
@@ -72,7 +74,7 @@ async function installPackages(names, root, env, say) {
 export function explain({ code, output }) {
   const lines = output.split('\n').filter((line) => line.replace(/^npm (?:error|warn)/, '').trim());
   const words = lines.length > 40 ? [...lines.slice(0, 20), '…', ...lines.slice(-10)] : lines;
-  return `npm ci failed (${code}). It needs npm and a way to the npm registry. npm says:\n${words.join('\n')}`;
+  return `the dependencies could not be installed (${code}). That needs npm and a way to the npm registry. npm says:\n${words.join('\n')}`;
 }
 
 function run(program, args, cwd, env) {
