@@ -1,7 +1,6 @@
 /** The only file that constructs adapters and hands them to the rest. */
 import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
-import { createS3BlobStore } from '../storage-adapters/blobs/s3/store.ts';
 import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Identities } from './auth/identities.ts';
@@ -192,11 +191,10 @@ async function compose(
     },
   };
 
-  let draining = false;
-  // Ready once what bootstrap.json promises is there, and main.ts can drain on a signal.
-  let started = false;
+  // Once what bootstrap.json promises is there, and until a drain begins.
+  let ready = false;
   const app = createApp(services, {
-    draining: () => draining || !started,
+    draining: () => !ready,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
   const server = await listen(app, {
@@ -222,14 +220,14 @@ async function compose(
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   sweeper.wake();
   if (config.measure) measurer.wake();
-  started = true;
+  ready = true;
   return {
     url,
     logger,
     bootstrap: made?.bootstrap,
     first: made?.created ?? false,
     async stop() {
-      draining = true;
+      ready = false;
       await closeAll();
     },
   };
@@ -287,6 +285,8 @@ async function openBlobStore(config: Config): Promise<BlobStore> {
   if (storage.type === 'filesystem') {
     return createFilesystemBlobStore({ folder: join(config.data, 'blobs') });
   }
+  // Loaded where it is used: the SDK is large.
+  const { createS3BlobStore } = await import('../storage-adapters/blobs/s3/store.ts');
   return createS3BlobStore({
     bucket: storage.bucket,
     prefix: storage.prefix,

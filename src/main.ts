@@ -12,8 +12,9 @@ async function main(): Promise<void> {
 
   let stopping = false;
   const stop = (signal: string): void => {
-    // A second signal means that waiting is no longer wanted.
-    if (stopping) process.exit(1);
+    // A second Ctrl-C means that waiting is no longer wanted; supervisors send SIGTERM more than once.
+    if (stopping && signal === 'SIGINT') process.exit(1);
+    if (stopping) return;
     stopping = true;
     gantry.logger.info('draining', { signal });
     gantry.stop().then(
@@ -24,8 +25,9 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => stop(signal));
+  }
 }
 
 /** The server takes settings, not arguments: one that was meant for another program must not start it. */

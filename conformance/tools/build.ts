@@ -1,6 +1,6 @@
 /** Builds one pinned Go tool into the cache. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { moduleFolder, toolFolder } from './cache.ts';
 import type { GoTool } from './pins.ts';
@@ -31,10 +31,8 @@ export async function buildTool(tool: GoTool, go: string): Promise<void> {
     );
     rmSync(folder, { recursive: true, force: true });
     renameSync(made, folder);
-    rmSync(`${folder}.failed`, { force: true });
   } catch (error) {
     rmSync(made, { recursive: true, force: true });
-    writeFileSync(`${folder}.failed`, `${(error as Error).message}\n`);
     throw error;
   }
 }

@@ -8,7 +8,7 @@
  * clones with other pins can share one cache.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type GoTool, goTools, programsOf } from './pins.ts';
@@ -42,15 +42,28 @@ export function isBuilt(tool: GoTool, cache = cacheFolder()): boolean {
 
 export type Found = { readonly path: string } | { readonly missing: string };
 
+/** Keeps why a tool could not be built, for the suites that need it; undefined where it could. */
+export function recordFailure(tool: GoTool, why: string | undefined, cache = cacheFolder()): void {
+  const file = failureFile(tool, cache);
+  rmSync(file, { force: true });
+  if (why === undefined) return;
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(file, `${why}\n`);
+}
+
+function failureFile(tool: GoTool, cache: string): string {
+  return `${toolFolder(tool, cache)}.failed`;
+}
+
 /** The built program of that name, or why there is none: the reason of a suite's skip. */
 export function findProgram(program: string, cache = cacheFolder()): Found {
   const tool = goTools.find((candidate) => programsOf(candidate).includes(program));
   if (!tool) throw new Error(`no tool of conformance/tools/pins.ts builds ${program}`);
   const path = join(toolFolder(tool, cache), program);
   if (existsSync(path)) return { path };
-  const failure = `${toolFolder(tool, cache)}.failed`;
+  const failure = failureFile(tool, cache);
   const why = existsSync(failure)
     ? readFileSync(failure, 'utf8').trim()
-    : 'not built yet: run node conformance/tools/install.ts';
+    : `not built yet: node scripts/run.mjs conformance/tools/install.ts --only ${tool.name}`;
   return { missing: `${program} ${tool.version} is missing (${why})` };
 }

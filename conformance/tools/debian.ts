@@ -11,9 +11,14 @@ export interface PackageResult {
   readonly reason?: string;
 }
 
-export function installPackages(say: (line: string) => void): PackageResult[] {
-  const missing = debianTools.filter((tool) => !isPresent(tool));
-  const present = debianTools.filter((tool) => !missing.includes(tool));
+/** Installs those packages of pins.ts that are missing; all of them unless named. */
+export function installPackages(
+  say: (line: string) => void,
+  only?: ReadonlySet<string>,
+): PackageResult[] {
+  const wanted = debianTools.filter((tool) => !only || only.has(tool.package));
+  const missing = wanted.filter((tool) => !isPresent(tool));
+  const present = wanted.filter((tool) => !missing.includes(tool));
   const results: PackageResult[] = present.map(({ package: name }) => ({
     package: name,
     state: 'present',

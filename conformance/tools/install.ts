@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { buildTool } from './build.ts';
-import { cacheFolder, isBuilt } from './cache.ts';
+import { cacheFolder, isBuilt, recordFailure } from './cache.ts';
 import { installPackages } from './debian.ts';
 import { goTools } from './pins.ts';
 
@@ -16,10 +16,11 @@ const say = (line: string) => console.log(`tools: ${line}`);
 /** Names of what is missing afterwards, each with its reason. */
 export async function installTools(only?: readonly string[]): Promise<Map<string, string>> {
   const missing = new Map<string, string>();
-  for (const result of installPackages(say)) {
+  const wanted = goTools.filter((tool) => (only ? only.includes(tool.name) : !tool.onlyByName));
+  const needed = only && new Set(wanted.flatMap((tool) => tool.needs ?? []));
+  for (const result of installPackages(say, needed)) {
     if (result.state === 'missing') missing.set(result.package, result.reason ?? 'unknown reason');
   }
-  const wanted = goTools.filter((tool) => !only || only.includes(tool.name));
   const absent = wanted.filter((tool) => !isBuilt(tool));
   const go = absent.length > 0 ? findGo() : undefined;
   if (absent.length > 0)
@@ -31,11 +32,14 @@ export async function installTools(only?: readonly string[]): Promise<Map<string
       if (lacking.length > 0) throw new Error(`it needs ${lacking.join(', ')}`);
       const start = performance.now();
       await buildTool(tool, go);
+      recordFailure(tool, undefined);
       say(
         `${tool.name} ${tool.version} built in ${Math.round((performance.now() - start) / 1000)} s`,
       );
     } catch (error) {
-      missing.set(tool.name, (error as Error).message);
+      const why = (error as Error).message;
+      missing.set(tool.name, why);
+      recordFailure(tool, why);
     }
   }
   for (const [name, reason] of missing) say(`MISSING ${name}: ${reason}`);

@@ -10,6 +10,8 @@ export interface GoTool {
   readonly tags?: string;
   /** Go variables set by the linker, so that the program tells its version. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Built only when it is named: no test needs it. */
+  readonly onlyByName?: boolean;
   /** Debian packages that have to be there before it can be built. */
   readonly needs?: readonly string[];
 }
@@ -70,6 +72,8 @@ export const goTools: readonly GoTool[] = [
     name: 'distribution',
     version: 'v3.1.2',
     packages: ['github.com/distribution/distribution/v3/cmd/registry'],
+    // The peer of `npm run bench`.
+    onlyByName: true,
   },
 ];
 

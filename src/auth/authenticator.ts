@@ -73,11 +73,14 @@ export class Authenticator {
   authenticate(header: string | undefined): Awaitable<Authentication> {
     if (header === undefined) return anonymousSession;
     const now = this.#clock.now();
+    const known = this.#isFresh(now) ? this.#known(header, now) : undefined;
+    return known ?? this.#authenticate(header, now);
+  }
+
+  /** What was found out about a header under the epoch that holds. */
+  #known(header: string, now: number): Session | undefined {
     const cached = this.#cache.get(header);
-    if (cached && this.#isFresh(now) && cached.epoch === this.#epoch) {
-      if (cached.expiresAt > now) return cached.session;
-    }
-    return this.#authenticate(header, now);
+    return cached?.epoch === this.#epoch && cached.expiresAt > now ? cached.session : undefined;
   }
 
   /** Whether the epoch is young enough; a clock that was set back says nothing of its age. */
@@ -90,6 +93,8 @@ export class Authenticator {
       this.#epoch = await this.#tokens.epoch();
       this.#epochReadAt = now;
     }
+    const known = this.#known(header, now);
+    if (known) return known;
     const epoch = this.#epoch;
     const space = header.indexOf(' ');
     const scheme = header.slice(0, space).toLowerCase();

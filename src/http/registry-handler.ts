@@ -84,6 +84,7 @@ async function dispatch(
   if (!request) throw refuse('not-found', 'There is no such route under /v2/.');
   const method = req.method ?? '';
   if (request.route === 'base') {
+    if (method !== 'GET' && method !== 'HEAD') throw wrongMethod(res, ['GET', 'HEAD']);
     if (session.identity.kind === 'anonymous' || session.expired) throw unauthorized();
     res.setHeader('Docker-Distribution-API-Version', 'registry/2.0');
     answerJson(res, 200, {});

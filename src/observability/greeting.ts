@@ -51,6 +51,9 @@ export function explainStart(error: unknown): string {
   if (code === 'EACCES' && port !== undefined) {
     return `This user may not listen on port ${port}.\nTry one above 1023: GANTRY_PORT=5050 npm start`;
   }
+  if (code === 'ENOSPC') {
+    return 'The disk of the data folder is full.\nFree some space on it, then start again.';
+  }
   if (code === 'EADDRNOTAVAIL') {
     return `This machine has no address ${address}.\nSet GANTRY_HOST to one that it has, such as 127.0.0.1 or 0.0.0.0.`;
   }

@@ -12,7 +12,10 @@ export interface BlobStore {
   /** Bytes from which a chunk of an upload costs no extra work; shorter ones are taken, too. 0 where any will do. */
   readonly minChunk: number;
 
-  /** Size in bytes of what was committed under `key`, or undefined where nothing was. */
+  /**
+   * Size in bytes of what was committed under `key`, or undefined where nothing was. For an unfinished
+   * upload a store may show its bytes so far, its first bytes, or nothing.
+   */
   stat(key: string): Promise<{ size: number } | undefined>;
 
   /**

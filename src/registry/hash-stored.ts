@@ -43,6 +43,9 @@ export async function hashStored(
  */
 export async function rehash(store: BlobStore, row: UploadRow): Promise<Hash | undefined> {
   if (row.offset === 0) return createHash(row.algorithm);
+  // A store may show nothing of an unfinished upload, or only how it began.
+  const shown = await store.stat(row.id);
+  if (shown === undefined || shown.size < row.offset) return undefined;
   const hash = await hashStored(store, row.id, row.algorithm, row.offset);
   const known = hash && row.digestSoFar;
   if (known && digestSoFar(row.algorithm, hash) !== row.digestSoFar) throw unknownUpload();

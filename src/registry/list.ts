@@ -14,8 +14,11 @@ export interface Page<T> {
 /** The most that one page holds, whatever was asked for. */
 export const largestPage = 1000;
 
-/** Referrers carry annotations: pages stay below what clients take as a manifest. */
+/** Referrers carry annotations: a page stays below the 4 MiB that clients take as a manifest. */
+const referrersPageBytes = 3 << 20;
 const referrersPage = 500;
+/** Read at once: each may have annotations as large as a manifest. */
+const referrersBatch = 16;
 
 export class Listing {
   readonly #tags: Tags;
@@ -68,13 +71,25 @@ export class Listing {
     artifactType: string | undefined,
     last: string | undefined,
   ): Promise<Page<Referrer>> {
-    const limit = referrersPage + 1;
-    const found = await this.#manifests.referrers(repositoryId, subject, {
-      artifactType,
-      last,
-      limit,
-    });
-    return toPage(found, referrersPage);
+    const items: Referrer[] = [];
+    let bytes = 0;
+    let after = last;
+    for (;;) {
+      const batch = await this.#manifests.referrers(repositoryId, subject, {
+        artifactType,
+        last: after,
+        limit: referrersBatch,
+      });
+      for (const referrer of batch) {
+        bytes += sizeOf(referrer);
+        const full = items.length === referrersPage || bytes > referrersPageBytes;
+        // One that is larger than a page by itself still has to be shown.
+        if (full && items.length > 0) return { items, more: true };
+        items.push(referrer);
+      }
+      if (batch.length < referrersBatch) return { items, more: false };
+      after = batch.at(-1)!.digest;
+    }
   }
 }
 
@@ -82,6 +97,11 @@ function byParts(a: string, b: string): number {
   // '/' sorts after '-' and '.', which names may hold: compared below all of them it keeps the parts' order.
   const [left, right] = [a.replaceAll('/', '\0'), b.replaceAll('/', '\0')];
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** About how many bytes of the list it takes. */
+function sizeOf({ annotations }: Referrer): number {
+  return 400 + (annotations ? Buffer.byteLength(JSON.stringify(annotations)) : 0);
 }
 
 function toPage<T>(found: readonly T[], n: number): Page<T> {

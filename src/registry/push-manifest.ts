@@ -18,7 +18,9 @@ import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
 
 export interface ManifestPut {
-  readonly repository: Repository;
+  /** Undefined: there is none of that name yet, and `ensure` makes it. */
+  readonly repository: Repository | undefined;
+  readonly ensure: () => Promise<Repository>;
   readonly project: Project;
   readonly plan: Plan;
   readonly bytes: Buffer;
@@ -57,10 +59,12 @@ export function createManifestPush(deps: {
     }
     const manifest = parseManifest(put.bytes, put.contentType);
     const blobs = requiredBlobs(manifest);
-    const held = await deps.blobs.findMany(
-      put.repository.id,
-      blobs.map((blob) => blob.digest),
-    );
+    const children = requiredManifests(manifest).map((child) => child.digest);
+    const names = blobs.map((blob) => blob.digest);
+    if (!put.repository && names.length + children.length > 0) {
+      throw nothingPushed([...names, ...children]);
+    }
+    const held = put.repository ? await deps.blobs.findMany(put.repository.id, names) : [];
     checkSizes(blobs, held);
     const config = needsConfig(manifest, put.plan)
       ? await readConfig(deps.store, manifest, held)
@@ -72,17 +76,18 @@ export function createManifestPush(deps: {
       settings: put.project.settings,
     });
     if (!decision.allow) throw new RegistryError(decision.error);
+    const { id: repositoryId } = await put.ensure();
     await deps.writer.run('PutManifest', {
-      repositoryId: put.repository.id,
+      repositoryId,
       digest,
       mediaType: manifest.mediaType,
       content: put.bytes,
       artifactType: manifest.artifactType,
       annotations: manifest.annotations,
       subject: manifest.subject?.digest,
-      blobs: blobs.map((blob) => blob.digest),
+      blobs: names,
       optionalBlobs: manifest.layers.map((layer) => layer.digest),
-      manifests: requiredManifests(manifest).map((child) => child.digest),
+      manifests: children,
       layers: manifest.isImage ? measurable(manifest, held) : [],
       imageSize: imageSize(manifest),
       platform: decision.platform,
@@ -94,6 +99,15 @@ export function createManifestPush(deps: {
     if (manifest.isImage) deps.pushed();
     return { digest, subject: manifest.subject?.digest, warnings: decision.warnings ?? [] };
   };
+}
+
+function nothingPushed(digests: readonly Digest[]): RegistryError {
+  return refuse(
+    'manifest-blob-unknown',
+    'The repository does not exist yet, so it holds nothing of what the manifest names.',
+    'Push the layers, config and child manifests first, then the manifest again.',
+    { digests: digests.slice(0, 100) },
+  );
 }
 
 /** A descriptor's size is a promise that clients allocate by: it must be the blob's. */

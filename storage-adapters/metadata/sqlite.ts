@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { refuse } from '../../src/oci/errors.ts';
 import type { Metadata } from '../../src/ports/metadata.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
+import { explainOpen } from './open-failure.ts';
 import { blobsStore } from './stores/blobs.ts';
 import { keysStore } from './stores/keys.ts';
 import { manifestsStore } from './stores/manifests.ts';
@@ -27,6 +28,7 @@ import { ThreadWriter } from './writer.ts';
  */
 export async function openSqliteMetadata(options: { folder: string }): Promise<Metadata> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  for (const name of ['lock', 'gantry.db']) await makePrivate(join(options.folder, name));
   const lock = lockFolder(options.folder);
   const file = join(options.folder, 'gantry.db');
   let writer: ThreadWriter;
@@ -64,18 +66,26 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
   };
 }
 
+/** Hashes of secrets are for their owner alone; SQLite gives its log and index the mode of the file. */
+async function makePrivate(file: string): Promise<void> {
+  await (await open(file, 'a', 0o600)).close();
+  await chmod(file, 0o600);
+}
+
 /**
  * An exclusive transaction on a database of its own: the operating system gives it up when the process
  * ends, however it ends, so no stale lock is ever left.
  */
 function lockFolder(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
+  let lock: DatabaseSync | undefined;
   try {
+    lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
-    lock.close();
-    if (((error as { errcode?: number }).errcode ?? 0) !== 5) throw error;
+    lock?.close();
+    const busy = (error as { errcode?: number }).errcode === 5;
+    if (!busy) throw explainOpen(error, join(folder, 'lock'));
     throw refuse(
       'conflict',
       `Another Gantry is using the data folder ${folder}.`,

@@ -14,6 +14,6 @@ export type WriteReply =
 
 export type WriterMessage =
   | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string }
+  | { readonly type: 'failed'; readonly error: ErrorInfo | string }
   | { readonly type: 'replies'; readonly replies: readonly WriteReply[] }
   | { readonly type: 'log'; readonly message: string };

@@ -1,7 +1,9 @@
 /** The one writer of the embedded database, on a thread of its own: the event loop never waits for a disk. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { RegistryError } from '../../src/oci/errors.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { migrate } from './migrations/migrate.ts';
+import { explainOpen } from './open-failure.ts';
 import { runBatch } from './write-batch.ts';
 import type { WriteRequest, WriterMessage } from './writer-messages.ts';
 
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
   });
 }
 
-main().catch((error: unknown) =>
-  send({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
-);
+main().catch((thrown: unknown) => {
+  const error = explainOpen(thrown, file);
+  send({ type: 'failed', error: error instanceof RegistryError ? error.info : String(error) });
+});

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { RegistryError, refuse } from '../../src/oci/errors.ts';
+import { type ErrorInfo, RegistryError, refuse } from '../../src/oci/errors.ts';
 import type { CommandName, Commands, CommandWriter } from '../../src/ports/commands.ts';
 import type { WriterMessage } from './writer-messages.ts';
 
@@ -33,7 +33,7 @@ export class ThreadWriter implements CommandWriter {
     await new Promise<void>((resolve, reject) => {
       worker.once('message', (message: WriterMessage) => {
         if (message.type === 'ready') resolve();
-        else reject(new Error(message.type === 'failed' ? message.message : 'no writer'));
+        else reject(message.type === 'failed' ? asError(message.error) : new Error('no writer'));
       });
       worker.once('error', reject);
     }).catch(async (error: unknown) => {
@@ -80,4 +80,8 @@ export class ThreadWriter implements CommandWriter {
 function unavailable(cause: Error): RegistryError {
   const info = refuse('unavailable', 'The database cannot be written now.', 'Try again.').info;
   return new RegistryError(info, { cause });
+}
+
+function asError(error: ErrorInfo | string): Error {
+  return typeof error === 'string' ? new Error(error) : new RegistryError(error);
 }

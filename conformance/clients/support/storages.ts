@@ -23,6 +23,25 @@ export const s3Redirected = s3('S3, redirected', (endpoint) => {
   return { GANTRY_S3_REDIRECT: 'on', GANTRY_S3_PUBLIC_ENDPOINT: `http://localhost:${port}` };
 });
 
+const byName: Readonly<Record<string, Storage>> = {
+  filesystem,
+  's3-proxied': s3Proxied,
+  's3-redirected': s3Redirected,
+};
+
+/**
+ * Those that a suite runs on: its own, of which quick runs take the first. GANTRY_TEST_STORAGE names one for
+ * every suite.
+ */
+export function chosenStorages(own: readonly Storage[] = [filesystem]): readonly Storage[] {
+  const name = process.env.GANTRY_TEST_STORAGE;
+  if (name === undefined) return process.env.GANTRY_TEST_QUICK === '1' ? own.slice(0, 1) : own;
+  const storage = byName[name];
+  if (storage) return [storage];
+  const known = Object.keys(byName).join(', ');
+  throw new Error(`GANTRY_TEST_STORAGE is ${name}, not one of ${known}`);
+}
+
 function s3(name: string, settings: (endpoint: string) => Record<string, string>): Storage {
   return {
     name,

@@ -7,7 +7,7 @@ import { findProgram } from '../../tools/cache.ts';
 import { type Gantry, startGantry } from '../harness.ts';
 import type { Credentials, Registry } from './registry.ts';
 import { makeSandbox, type Sandbox } from './sandbox.ts';
-import { filesystem, type Storage } from './storages.ts';
+import { chosenStorages, type Storage } from './storages.ts';
 import { startWiretap, type Wiretap } from './wiretap.ts';
 
 const verbs = {
@@ -50,7 +50,7 @@ export interface ClientSuite<Client> {
 }
 
 export function clientSuite<Client>(suite: ClientSuite<Client>): void {
-  for (const storage of suite.storages ?? [filesystem]) {
+  for (const storage of chosenStorages(suite.storages)) {
     describe(`${suite.name} on ${storage.name}`, () => {
       const obstacle = whySkipped(suite) ?? storage.obstacle?.();
       let running: Awaited<ReturnType<typeof start<Client>>> | undefined;

@@ -67,12 +67,10 @@ export const putManifest: Handler = async (context) => {
     throw refuse('invalid', `A manifest takes at most ${mostTags} tags in one request.`);
   }
   for (const tag of tags) checkTagName(tag);
-  const { repository, project, plan } = await pushTarget(context, 'create');
+  const target = await pushTarget(context);
   const bytes = await readBody(context, services.settings.manifestLimit);
   const result = await services.putManifest({
-    repository,
-    project,
-    plan,
+    ...target,
     bytes,
     contentType: req.headers['content-type'],
     digest,

@@ -4,35 +4,35 @@ import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess, unknownName } from '../access.ts';
 import type { Context } from '../context.ts';
 
+/** Where a push goes. */
 export interface PushTarget {
-  readonly repository: Repository;
+  /** Undefined: not made yet. */
+  readonly repository: Repository | undefined;
   readonly project: Project;
   readonly plan: Plan;
+  /** The repository, made where it is missing: to be called when nothing is left that could refuse the push. */
+  ensure(): Promise<Repository>;
 }
 
-/**
- * Where a push goes, once the session is known to be allowed to push there. 'create': the repository
- * is made where it is missing; 'existing': it must be there.
- */
-export async function pushTarget(
-  { request, session, path, services }: Context & { path: object },
-  missing: 'create' | 'existing',
-): Promise<PushTarget> {
+/** The target of the request's name, once the session is known to be allowed to push there. */
+export async function pushTarget({
+  request,
+  session,
+  path,
+  services,
+}: Context & { path: NonNullable<Context['path']> }): Promise<PushTarget> {
   const { metadata, plans } = services;
-  const { team, project: projectSlug, repository: name } = path as NonNullable<Context['path']>;
-  const project = await metadata.projects.findBySlugs(team, projectSlug);
-  const existing =
-    project && (await metadata.repositories.find({ team, project: projectSlug, repository: name }));
+  const project = await metadata.projects.findBySlugs(path.team, path.project);
+  const repository = project && (await metadata.repositories.find(path));
   const place = project && {
     teamId: project.teamId,
     projectId: project.id,
-    visibility: existing?.visibility ?? ('private' as const),
+    visibility: repository?.visibility ?? ('private' as const),
   };
   requireAccess(session, request.name, place, 'push');
   if (!project) throw unknownName();
   const plan = plans[project.plan];
-  if (existing) return { repository: existing, project, plan };
-  if (missing === 'existing') throw unknownName();
-  const actor = session.identity.actor;
-  return { repository: await services.ensureRepository(project, name, plan, actor), project, plan };
+  const ensure = async () =>
+    repository ?? services.ensureRepository(project, path.repository, plan, session.identity.actor);
+  return { repository, project, plan, ensure };
 }

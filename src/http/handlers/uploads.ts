@@ -11,6 +11,7 @@ import { RegistryError, refuse } from '../../oci/errors.ts';
 import { type ByteRange, parseContentRange } from '../../oci/range.ts';
 import { parseRepositoryPath } from '../../oci/reference.ts';
 import { layerTooLarge } from '../../policy/layer-size.ts';
+import type { Repository } from '../../ports/repositories.ts';
 import type { UploadRow } from '../../ports/uploads.ts';
 import type { ChunkOptions } from '../../registry/push-blob.ts';
 import { isGranted, requireAccess, unauthorized } from '../access.ts';
@@ -25,16 +26,17 @@ type NamedContext = Context & { path: NonNullable<Context['path']> };
 export const postUpload: Handler = async (context) => {
   const { request, session, services, req } = context;
   const { query } = request;
-  const mount = query.get('mount');
+  const mounted = query.get('mount');
+  const mount = mounted === null ? undefined : requireDigest(mounted);
   const single = query.get('digest');
   const whole = single === null ? undefined : requireDigest(single);
   const algorithm = requestedAlgorithm(query.get('digest-algorithm'), whole);
-  const target = await pushTarget(context, 'create');
-  if (mount !== null && (await mountBlob(context, target, requireDigest(mount), query.get('from'))))
-    return;
+  const target = await pushTarget(context);
   if (whole) refuseLargeBody(req, target.plan);
+  const repository = await target.ensure();
+  if (mount && (await mountBlob(context, repository, mount, query.get('from')))) return;
   const subject = session.identity.id;
-  const row = await services.blobPush.start(target.repository.id, subject, algorithm);
+  const row = await services.blobPush.start(repository.id, subject, algorithm);
   if (whole) {
     await takeLast(context, row, target, whole).catch(async (error: unknown) => {
       // The client never heard of the session, so nobody can go on with it.
@@ -101,7 +103,7 @@ async function takeLast(
 /** True: the blob is linked, and the answer is sent. False: the client must send the bytes. */
 async function mountBlob(
   context: NamedContext,
-  target: PushTarget,
+  target: Repository,
   digest: Digest,
   from: string | null,
 ): Promise<boolean> {
@@ -109,14 +111,14 @@ async function mountBlob(
   const { blobMount, metrics } = services;
   let blob: unknown;
   if (from === null) {
-    blob = await blobMount.fromAny(catalogScopes(session.identity), target.repository, digest);
+    blob = await blobMount.fromAny(catalogScopes(session.identity), target, digest);
   } else {
     const path = parseRepositoryPath(from);
     const source = path && (await services.metadata.repositories.find(path));
     // A source that may not be read is answered as one that is not there: 202, send the bytes.
     if (source && mayAct(session.identity, source, 'pull')) {
       if (source.visibility !== 'public' && !isGranted(session, from, 'pull')) throw unauthorized();
-      blob = await blobMount.from(source, target.repository, digest);
+      blob = await blobMount.from(source, target, digest);
     }
   }
   metrics.mounts.inc({ result: blob ? 'mounted' : 'refused' });
@@ -135,9 +137,11 @@ async function findUpload(context: NamedContext): Promise<{ row: UploadRow; targ
   if (session.expired && session.access?.every((access) => access.name !== name)) {
     requireAccess(session, name, undefined, 'push');
   }
-  const target = await pushTarget(resumed, 'existing');
-  if (!services.uploadUrls.verify(name, reference, query.get('_state'))) throw unknownUpload();
-  const row = await services.blobPush.find(reference, target.repository.id, session.identity.id);
+  const target = await pushTarget(resumed);
+  const { repository } = target;
+  const signed = services.uploadUrls.verify(name, reference, query.get('_state'));
+  if (!repository || !signed) throw unknownUpload();
+  const row = await services.blobPush.find(reference, repository.id, session.identity.id);
   return { row, target };
 }
 

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Sink } from '../writer.ts';
 import { translate } from './errors.ts';
 import { FileOutput } from './file-output.ts';
 import type { BlobPath } from './paths.ts';
+import { removeFile } from './remove-file.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /** How a file is made: a new key must not exist, for a file of that name may be a blob. */
@@ -58,7 +59,7 @@ export class FileSink implements Sink {
   }
 
   async remove(): Promise<void> {
-    await rm(this.#path.file, { force: true });
+    await removeFile(this.#path);
   }
 
   translate = translate;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { RegistryError, refuse } from '../../../src/oci/errors.ts';
@@ -12,6 +12,7 @@ import { FileOutput } from './file-output.ts';
 import { FileSink, makeAnew, makeNew, parseState } from './file-sink.ts';
 import { pathOf, shardOf, shards } from './paths.ts';
 import { readFileRange } from './reader.ts';
+import { removeFile } from './remove-file.ts';
 import { syncFolder } from './sync-folder.ts';
 
 export interface FilesystemBlobStoreOptions {
@@ -97,10 +98,7 @@ class FilesystemBlobStore implements BlobStore {
   }
 
   async delete(key: string): Promise<void> {
-    const { file, shardFolder } = pathOf(this.#folder, key);
-    await translated(rm(file, { force: true }));
-    // The row that names the file is forgotten next: a file that came back then would stay for ever.
-    await translated(syncFolder(shardFolder));
+    await translated(removeFile(pathOf(this.#folder, key)));
   }
 
   abandon(key: string, _state: string): Promise<void> {

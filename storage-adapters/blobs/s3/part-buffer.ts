@@ -1,11 +1,15 @@
 /** Blobs up to this many bytes never take a part's buffer. */
 const smallBytes = 64 << 10;
 
-/** Buffers of one part's size, used again: allocating one a part leaves hundreds of MiB to the collector. */
+/**
+ * Buffers of one part's size, used again while uploads run: allocating one a part leaves hundreds of MiB
+ * to the collector. When the last one comes back, all are dropped.
+ */
 export class BufferPool {
   readonly size: number;
   readonly #keep: number;
-  readonly #free: Buffer[] = [];
+  readonly #out = new Set<Buffer>();
+  #free: Buffer[] = [];
 
   /** Holds on to at most `keep` unused buffers. */
   constructor(size: number, keep: number) {
@@ -14,11 +18,16 @@ export class BufferPool {
   }
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.size);
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.size);
+    this.#out.add(buffer);
+    return buffer;
   }
 
-  give(buffer: Buffer): void {
-    if (buffer.length === this.size && this.#free.length < this.#keep) this.#free.push(buffer);
+  /** Takes a buffer back, `usable` again or not. Others than its own it leaves to the collector. */
+  give(buffer: Buffer, usable: boolean): void {
+    if (!this.#out.delete(buffer)) return;
+    if (this.#out.size === 0) this.#free = [];
+    else if (usable && this.#free.length < this.#keep) this.#free.push(buffer);
   }
 }
 

@@ -56,10 +56,11 @@ export class PartSender {
       .then((sent) => {
         if (sent.ETag === undefined) throw new Error('S3 took a part without naming its ETag');
         this.#sent.push(sent);
-        pool.give(buffer);
+        pool.give(buffer, true);
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };
+        pool.give(buffer, false);
       })
       .finally(() => {
         slots.give();

@@ -101,7 +101,7 @@ export class UploadSink implements Sink {
     } else if (!this.#state.whole || this.#state.offset !== this.#taken) {
       await this.#put(this.#name);
     }
-    this.#dropBuffer();
+    this.#context.pool.give(this.#part.detach().buffer, true);
     await this.#tidy();
   }
 
@@ -112,7 +112,7 @@ export class UploadSink implements Sink {
   async free(): Promise<void> {
     this.#stop.abort();
     await this.#sender.idle();
-    this.#dropBuffer();
+    this.#context.pool.give(this.#part.detach().buffer, false);
   }
 
   async remove(): Promise<void> {
@@ -194,9 +194,5 @@ export class UploadSink implements Sink {
     if (tail === undefined) return;
     const { bucket, keys } = this.#context;
     await bucket.delete(keys.tail(this.#key, tail)).catch(() => {});
-  }
-
-  #dropBuffer(): void {
-    this.#context.pool.give(this.#part.detach().buffer);
   }
 }

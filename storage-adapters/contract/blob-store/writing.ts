@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Cases } from '../blob-store.ts';
-import { append, bytesOf, holds, keysOf, newKey, put, rejectsWith, sourceOf } from './bench.ts';
+import {
+  append,
+  bytesOf,
+  holds,
+  keysOf,
+  newKey,
+  put,
+  readAll,
+  rejectsWith,
+  sourceOf,
+} from './bench.ts';
 
 export const writing: Cases = {
   'a blob of any size is read back as it was written': async ({ store, unit }) => {
@@ -88,6 +98,22 @@ export const writing: Cases = {
       assert.equal(await store.stat(key), undefined, 'before commit');
       await rejectsWith(store.open(key), 'blob-unknown');
       assert.deepEqual(await keysOf(store.list()), []);
+    }
+    await writer.cancel();
+    return [];
+  },
+
+  'what is visible of an unfinished upload is how it begins': async ({ store, unit }) => {
+    const bytes = bytesOf(2 * unit + 10);
+    const writer = await store.create(newKey());
+    for (const end of [100, unit + 5, bytes.length]) {
+      await append(writer, bytes.subarray(writer.offset, end));
+      await writer.state();
+      const { size } = (await store.stat(writer.key)) ?? { size: 0 };
+      assert.ok(size <= writer.offset);
+      if (size === 0) continue;
+      const found = await readAll(await store.open(writer.key, { start: 0, end: size - 1 }));
+      assert.ok(found.equals(bytes.subarray(0, size)));
     }
     await writer.cancel();
     return [];

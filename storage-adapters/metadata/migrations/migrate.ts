@@ -1,4 +1,5 @@
 import type { Compilable } from 'kysely';
+import { refuse } from '../../../src/oci/errors.ts';
 import type { CompiledStatement, Dialect, Executor, SqlValue } from '../database.ts';
 import { query } from '../database.ts';
 import { registry } from './001-registry.ts';
@@ -31,8 +32,10 @@ export async function migrate(executor: Executor, now: number): Promise<void> {
   );
   const applied = (await appliedVersion.get(executor, {}))?.version ?? 0;
   if (applied > schemaVersion) {
-    throw new Error(
-      `the database has schema version ${applied}, newer than this program's ${schemaVersion}: start the newer program`,
+    throw refuse(
+      'conflict',
+      `The database has schema version ${applied}, newer than this program's ${schemaVersion}.`,
+      'Start the newer program: this one would misread it.',
     );
   }
   for (let version = applied + 1; version <= schemaVersion; version++) {
