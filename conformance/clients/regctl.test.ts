@@ -23,7 +23,8 @@ clientSuite<LayoutClient>({
   },
   extras: {
     'pushes a layer in chunks': async (_, context) => {
-      const image = makeImage({ seed: 'chunks' });
+      // A store may ask for chunks of several megabytes (OCI-Chunk-Min-Length), which regctl heeds.
+      const image = makeImage({ seed: 'chunks', size: 20 << 20 });
       const chunked = ['--blob-chunk', '300000', '--blob-max', '1000'];
       await command(context, ['registry', 'set', ...chunked, '--skip-check', context.host]);
       try {
@@ -36,8 +37,10 @@ clientSuite<LayoutClient>({
         const whole = ['--blob-chunk', '0', '--blob-max', '0'];
         await command(context, ['registry', 'set', ...whole, '--skip-check', context.host]);
       }
-      const patches = context.tap.exchanges.filter(({ method }) => method === 'PATCH');
-      assert.ok(patches.length > 3, `${patches.length} chunks`);
+      const uploads = context.tap.exchanges
+        .filter(({ method }) => method === 'PATCH')
+        .map(({ target }) => target.replace(/\?.*/, ''));
+      assert.ok(uploads.length > new Set(uploads).size, 'one upload takes several chunks');
       await assertStored(context, 'chunks', 'v1', image);
     },
 

@@ -12,7 +12,7 @@ import { Rig, sweepAll } from './support/rounds.ts';
 const quick = process.env.GANTRY_TEST_QUICK === '1';
 const kills = Number(process.env.GANTRY_TEST_KILLS ?? (quick ? 5 : 100));
 /** Longer than a restart and all that is looked at takes, so that uploads can go on. */
-const expiryMs = 20_000;
+const expiryMs = quick ? 10_000 : 20_000;
 
 test(`what was acknowledged is whole after each of ${kills} kill -9 under load`, async (t) => {
   const seed = runSeed();

@@ -7,6 +7,7 @@ import type { BlobPush } from '../registry/push-blob.ts';
 import {
   chunk,
   expiryMs,
+  feed,
   instead,
   newKey,
   openWorld,
@@ -92,7 +93,7 @@ test('an upload in use is left alone, and swept once it rests', async (t) => {
   const row = await begin('');
   const endless = new PassThrough();
   const appended = push.append(row, endless, chunk());
-  endless.write('slow');
+  await feed(endless, 'slow');
   pass(expiryMs);
   await sweep();
   assert.ok(await metadata.uploads.find(row.id));
@@ -121,6 +122,7 @@ test('a page of uploads that are all in use does not keep the process busy for e
   for (let at = 0; at < 100; at++) {
     const endless = new PassThrough();
     held.push({ endless, appended: push.append(await begin(''), endless, chunk()) });
+    await feed(endless, 'slow');
   }
   pass(expiryMs);
   let asked = 0;

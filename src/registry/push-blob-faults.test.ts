@@ -116,6 +116,21 @@ describe('another process', () => {
     }
   });
 
+  test('reads all at the end where the store hides what is not finished', async () => {
+    const hidden = instead(store, {
+      open: (key, range) =>
+        range ? Promise.reject(refuse('blob-unknown', 'hidden')) : store.open(key),
+    });
+    const second = world.blobPush({ store: hidden });
+    const row = await left();
+    await second.append(row, source(bytes.subarray(10, 15)), chunk());
+    assert.equal((await find(row)).digestSoFar, undefined, 'nobody knows it');
+    await finishAndRead(second, row);
+    const bad = await left();
+    await refused(second.finish(bad, digest, source('other'), chunk()), 'digest-mismatch');
+    assert.equal(await metadata.uploads.find(bad.id), undefined);
+  });
+
   test('refuses a digest that is not that of all bytes, and keeps nothing', async () => {
     const row = await left();
     await leakless(async () => {

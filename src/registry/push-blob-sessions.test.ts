@@ -6,6 +6,7 @@ import type { UploadRow } from '../ports/uploads.ts';
 import {
   chunk,
   expiryMs,
+  feed,
   openWorld,
   refused,
   source,
@@ -18,14 +19,12 @@ const { metadata, repository, store } = world;
 const push = world.blobPush();
 const begin = () => push.start(repository.id, subject, 'sha256');
 const find = (row: UploadRow) => push.find(row.id, repository.id, subject);
-const moment = () => new Promise((resolve) => setImmediate(resolve));
 
 /** An append that has begun and ends when its source does. */
 async function hold(row: UploadRow, first: string) {
   const endless = new PassThrough();
   const appended = push.append(row, endless, chunk());
-  endless.write(first);
-  while (endless.readableLength > 0) await moment();
+  await feed(endless, first);
   return { endless, appended };
 }
 

@@ -5,7 +5,7 @@ import test, { after, describe } from 'node:test';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import type { UploadRow } from '../ports/uploads.ts';
 import type { BlobPush } from './push-blob.ts';
-import { chunk, openWorld, refused, source, subject } from './registry-test-kit.ts';
+import { chunk, feed, openWorld, refused, source, subject } from './registry-test-kit.ts';
 
 const world = await openWorld({ after });
 const { metadata, repository } = world;
@@ -215,9 +215,8 @@ describe('a source that is cut', () => {
       await push.append(row, source(bytes.subarray(0, 20)), chunk());
       const endless = new PassThrough();
       const appended = push.append(row, endless, chunk());
-      endless.write(bytes.subarray(20, 40));
       // The bytes are out of the stream before it is cut: what it still holds dies with it.
-      while (endless.readableLength > 0) await new Promise((resolve) => setImmediate(resolve));
+      await feed(endless, bytes.subarray(20, 40));
       cut(endless);
       await assert.rejects(appended, expected);
       const { offset, digestSoFar } = await find(row);
@@ -242,8 +241,7 @@ describe('a source that is cut', () => {
     const row = await begin();
     const endless = new PassThrough();
     const finished = push.finish(row, digestOf(bytes), endless, chunk());
-    endless.write(bytes.subarray(0, 5));
-    while (endless.readableLength > 0) await new Promise((resolve) => setImmediate(resolve));
+    await feed(endless, bytes.subarray(0, 5));
     endless.destroy();
     await assert.rejects(finished);
     await absent(digestOf(bytes));

@@ -138,7 +138,12 @@ async function readConfig(
   const row = held.find((blob) => blob.digest === manifest.config?.digest);
   if (!row) return undefined;
   const chunks: Buffer[] = [];
-  for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
+  } catch (error) {
+    if (!(error instanceof RegistryError && error.kind === 'blob-unknown')) throw error;
+    throw refuse('unavailable', `The bytes of ${row.digest} are missing from the store.`);
+  }
   return Buffer.concat(chunks);
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { type PassThrough, Readable } from 'node:stream';
 import { createFilesystemBlobStore } from '../../storage-adapters/blobs/filesystem/store.ts';
 import { openSqliteMetadata } from '../../storage-adapters/metadata/sqlite.ts';
 import { type Plan, plansWith } from '../config/plans.ts';
@@ -33,6 +33,12 @@ export function chunk(range?: [number, number], limit = 1e9): ChunkOptions {
 
 export const source = (...pieces: (string | Buffer)[]): Readable =>
   Readable.from(pieces.map((piece) => Buffer.from(piece)));
+
+/** Writes to a body that goes on, and resolves once that was read. */
+export async function feed(body: PassThrough, text: string | Buffer): Promise<void> {
+  body.write(text);
+  while (body.readableLength > 0) await new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Real stores in a folder of their own, with a team, a project and a repository. */
 export interface World {

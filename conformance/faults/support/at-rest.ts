@@ -82,6 +82,18 @@ export function inspectAtRest(data: string): AtRest {
   }
 }
 
+/** Rows of uploads, and of bytes to be removed; a server may be running. */
+export function countUnfinished(data: string): number {
+  const db = new DatabaseSync(join(data, 'gantry.db'), { readOnly: true });
+  try {
+    const query =
+      'select (select count(*) from uploads) + (select count(*) from discarded_keys) as n';
+    return Number(db.prepare(query).get()!.n);
+  } finally {
+    db.close();
+  }
+}
+
 /** SQLite's own check of the whole file; empty where all is well. */
 export function checkIntegrity(data: string): string[] {
   const db = new DatabaseSync(join(data, 'gantry.db'), { readOnly: true });

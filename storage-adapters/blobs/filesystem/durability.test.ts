@@ -195,6 +195,14 @@ describe('a filesystem that fails', () => {
     });
   }
 
+  test('an append does not resolve before its bytes are with the file', async (t) => {
+    const store = await openStore();
+    const writer = await store.create(newKey());
+    intercept(t, 'writev', failing('ENOSPC'));
+    await rejectsWith(append(writer, bytesOf(10)), 'storage-full');
+    await writer.cancel();
+  });
+
   test('a write that takes a part of its bytes goes on with the rest', async (t) => {
     const store = await openStore();
     const key = newKey();

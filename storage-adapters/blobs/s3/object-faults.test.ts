@@ -11,7 +11,7 @@ import {
   rejectsWith,
   sourceOf,
 } from '../../contract/blob-store/bench.ts';
-import { faultSuite } from './fault-suite.ts';
+import { faultSuite } from './fault-test-suite.ts';
 import { unit } from './test-place.ts';
 
 const size = 3 * unit + 1_000;

@@ -8,7 +8,7 @@ import {
   put,
   rejectsWith,
 } from '../../contract/blob-store/bench.ts';
-import { faultSuite } from './fault-suite.ts';
+import { faultSuite } from './fault-test-suite.ts';
 import { unit } from './test-place.ts';
 
 const size = 3 * unit + 1_000;
