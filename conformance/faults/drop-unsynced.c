@@ -8,10 +8,9 @@
  *                    recorded; kind is `file` or `folder`. For showing that the test notices.
  *   RECORD_KILL_AT   SIGKILL to itself right after that many records
  *
- * A record is a head of 32 bytes and `length` bytes (paths without a final zero). A write is recorded when it
- * has been done and before its caller knows, a sync when it begins and when it has ended: what a caller was
- * told before a sync began stands before it in the journal. Names change under a lock, so that the journal has
- * them in the order in which they happened.
+ * A write is recorded when it has been done and before its caller knows, a sync when it begins and when it has
+ * ended: what a caller was told before a sync began stands before it in the journal. Names change under a
+ * lock, so that the journal has them in the order in which they happened.
  *
  * Not recorded: the -shm file of SQLite, which is memory and rebuilt after a crash. A call that would change
  * files in a way that is not understood is recorded as such (drop-unsynced-refused.h), and the reader refuses
@@ -35,45 +34,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind {
-  OPENED = 1,
-  WRITTEN,
-  TRUNCATED,
-  SYNC_BEGUN,
-  SYNC_ENDED,
-  UNLINKED,
-  FOLDER_MADE,
-  FOLDER_REMOVED,
-  RENAMED,
-  UNKNOWN
-};
+#include "drop-unsynced-journal.h"
 
-enum { WAS_MADE = 1, WAS_EMPTIED = 2, IS_FOLDER = 4 };
-
-struct head {
-  uint32_t magic;
-  uint32_t kind;
-  uint64_t handle;
-  uint64_t number;
-  uint64_t length;
-};
-
-#define MAGIC 0x4c4e524aU
 #define MOST_FDS 65536
 
 static const char *root;
 static size_t root_length;
-static int journal = -1;
 static char ignored_kind;
 static const char *ignored_part;
-static long kill_at;
-static long records;
 static uint64_t last_handle;
 static uint64_t last_ticket;
 /* 0: not below the root. */
 static uint64_t handles[MOST_FDS];
 static char sync_ignored[MOST_FDS];
-static pthread_mutex_t journal_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(&name))real_##name)
@@ -102,6 +75,7 @@ __attribute__((constructor)) static void begin(void) {
   }
   const char *at = getenv("RECORD_KILL_AT");
   kill_at = at ? atol(at) : 0;
+  journal_write = REAL(write);
   int fd = REAL(open)(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   journal = fcntl(fd, F_DUPFD_CLOEXEC, 900);
   REAL(close)(fd);
@@ -119,36 +93,6 @@ static const char *below(const char *path) {
   if (length >= 4 && strcmp(rest + length - 4, "-shm") == 0) return NULL;
   return rest;
 }
-
-static void put_all(const void *bytes, size_t length) {
-  const char *next = bytes;
-  while (length > 0) {
-    ssize_t done = REAL(write)(journal, next, length);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) abort();
-    next += done;
-    length -= (size_t)done;
-  }
-}
-
-static void record(enum kind kind, uint64_t handle, uint64_t number, const struct iovec *parts, int count) {
-  int kept = errno;
-  struct head head = {MAGIC, kind, handle, number, 0};
-  for (int at = 0; at < count; at++) head.length += parts[at].iov_len;
-  pthread_mutex_lock(&journal_lock);
-  put_all(&head, sizeof head);
-  for (int at = 0; at < count; at++) put_all(parts[at].iov_base, parts[at].iov_len);
-  if (kill_at > 0 && ++records >= kill_at) kill(getpid(), SIGKILL);
-  pthread_mutex_unlock(&journal_lock);
-  errno = kept;
-}
-
-static void record_text(enum kind kind, uint64_t handle, uint64_t number, const char *text) {
-  struct iovec part = {(void *)text, strlen(text)};
-  record(kind, handle, number, &part, 1);
-}
-
-static void not_understood(const char *what) { record_text(UNKNOWN, 0, 0, what); }
 
 static int changes_files(long number) {
   return number == SYS_write || number == SYS_writev || number == SYS_pwrite64 || number == SYS_pwritev ||

@@ -34,8 +34,10 @@ export async function withProgress<T>(
   const timer = setInterval(() => {
     // A body that is not read for our own slowness makes no progress, either, and is not to blame. Where
     // nothing reads it yet, nothing would hear the failure, either, and Node would end the process.
-    if (socket.bytesRead !== seen || req.readableFlowing !== true || req.complete) {
-      seen = socket.bytesRead;
+    const reading = req.readableFlowing === true;
+    if (!reading || req.complete || socket.bytesRead !== seen) {
+      // What was held back until now has a whole time to come.
+      seen = reading ? socket.bytesRead : -1;
       return;
     }
     req.emit(

@@ -15,9 +15,13 @@ export interface Logger {
 const levels = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof levels)[number];
 
-/** What looks like a token of ours, a JWT or a Basic credential is masked, should one slip into a text. */
+/**
+ * What looks like a token of ours, a JWT or a Basic credential is masked, should one slip into a text.
+ * A JWT begins where no letter of one stands before it: else a long text of `eyJ` would be read again
+ * from each of them.
+ */
 const secretPattern =
-  /gntr?_[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\b(?:Basic|Bearer)\s+[A-Za-z0-9+/_=.-]{16,}|_state=[A-Za-z0-9._-]+/g;
+  /gntr?_[A-Za-z0-9_-]{16,}|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|\b(?:Basic|Bearer)\s+[A-Za-z0-9+/_=.-]{16,}|_state=[A-Za-z0-9._-]+/g;
 
 export function maskSecrets(text: string): string {
   return text.replace(secretPattern, '[masked]');

@@ -22,6 +22,7 @@ export interface BlobStore {
    * The bytes, or those in `range`, which lies within the blob. Rejects with kind `blob-unknown` where
    * the key holds nothing. The stream fails, rather than end early, where the store gives fewer bytes.
    * Destroying it frees what it holds.
+   * Each chunk is its reader's alone, who may free its memory.
    */
   open(key: string, range?: ByteRange): Promise<Readable>;
 

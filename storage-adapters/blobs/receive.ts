@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { claim } from './spent.ts';
 import { passed } from './young-garbage.ts';
 
 /** The source closed before its end, with no error of its own: a client that went away. */
@@ -40,7 +41,7 @@ export function receive(
       Promise.resolve(room).then(() => (error === undefined ? resolve() : reject(error)), reject);
     };
     const onData = (chunk: Buffer) => {
-      passed(chunk.length);
+      if (!claim(source, chunk)) passed(chunk.length);
       try {
         room = take(chunk);
       } catch (error) {

@@ -53,6 +53,7 @@ export function launch({ data, env = {} }: LaunchOptions): Launched {
       HOME: process.env.HOME ?? '',
       // As scripts/start.mjs has it.
       UV_THREADPOOL_SIZE: '8',
+      NODE_COMPILE_CACHE: join(root, '.cache', 'compile'),
       GANTRY_DATA: data,
       GANTRY_HOST: '127.0.0.1',
       GANTRY_PORT: '0',

@@ -1,9 +1,9 @@
-import { pipeline } from 'node:stream/promises';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { parseRange } from '../../oci/range.ts';
 import { requireAccess } from '../access.ts';
 import { answer, type Handler, sendHead } from '../context.ts';
+import { sendStream } from '../send-stream.ts';
 import { absentPlace, unknownRepository } from './manifests.ts';
 
 /** distribution-spec, "Pulling blobs" and "Checking if content exists". */
@@ -67,7 +67,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   }
   sendHead(res, range === 'ignore' ? 200 : 206, headers);
   // A client that goes away, or a store that fails in the middle, ends both: the length tells the client.
-  await pipeline(stream, res).catch((error: unknown) => {
+  await sendStream(stream, res).catch((error: unknown) => {
     services.logger.debug('blob transfer ended early', { digest, cause: String(error) });
     res.destroy();
   });

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { spent } from '../spent.ts';
 
 /** Bytes of one write call. Smaller ones halve the throughput. */
 const batchBytes = 1 << 20;
@@ -98,6 +99,7 @@ export class FileOutput {
       position += bytesWritten;
       pieces = after(pieces, bytesWritten);
     }
+    for (const piece of batch) spent(piece);
     this.#written += position - start;
     if (this.#written - this.#synced >= syncEvery && !this.#syncing) this.#startSync();
   }

@@ -40,7 +40,7 @@ export function faultSuite(name: string, define: (fault: DefineFault) => void): 
         buckets += 1;
         const place = await server.withBucket(`faults-${buckets}`);
         const proxy = await startS3Proxy(server.endpoint);
-        const more = { endpoint: proxy.endpoint, idleTimeout: 1_000, completeTimeout: 2_000 };
+        const more = { endpoint: proxy.endpoint, idleTimeout: 3_000, completeTimeout: 6_000 };
         const brokenThenHealed = async (faulty: Faulty) => {
           const committed = await run(faulty);
           proxy.heal();

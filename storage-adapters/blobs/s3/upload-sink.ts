@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordState } from '../../../src/ports/blob-store.ts';
+import { spent } from '../spent.ts';
 import type { Sink } from '../writer.ts';
 import type { Part } from './bucket.ts';
 import { dropUpload } from './drop-upload.ts';
@@ -69,6 +70,7 @@ export class UploadSink implements Sink {
     this.#taken += chunk.length;
     if (chunk.length > this.#part.room) return this.#takeLong(chunk);
     this.#part.add(chunk);
+    spent(chunk);
     return undefined;
   }
 
@@ -78,6 +80,7 @@ export class UploadSink implements Sink {
       await this.#send();
       rest = rest.subarray(this.#part.add(rest));
     }
+    spent(chunk);
   }
 
   async flush(): Promise<void> {

@@ -1,0 +1,227 @@
+/** Ends and starts: SIGTERM, what is under way then, and starts that must be refused with a message for people. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, test } from 'node:test';
+import { requestLines, Wire } from '../attacks/wire.ts';
+import { expectStatus } from '../spec/check.ts';
+import { addQuery, basic, Registry } from '../spec/client.ts';
+import { content } from '../spec/content.ts';
+import { beginUpload, octets } from '../spec/push.ts';
+import { type Launched, launch, readBootstrap } from './support/gantry.ts';
+
+const soonMs = 5_000;
+
+let folder: string;
+let data: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-drain-'));
+  data = join(folder, 'data');
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+interface Running {
+  readonly server: Launched;
+  readonly origin: string;
+  readonly registry: Registry;
+  readonly repository: string;
+}
+
+/** Runs `use` with a server on the one data folder, and ends it where `use` has not. */
+async function withServer(
+  use: (running: Running) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const server = launch({ data, env });
+  let registry: Registry | undefined;
+  try {
+    const origin = await server.ready;
+    const { teamId, teamSlug, projectSlug, token } = readBootstrap(data);
+    registry = new Registry(origin, basic(teamId, token));
+    await use({ server, origin, registry, repository: `${teamSlug}/${projectSlug}/drain` });
+  } finally {
+    registry?.close();
+    await server.end('SIGKILL');
+  }
+}
+
+/** A PUT of `blob` that the server has begun to read, and of which half is sent. */
+async function halfSent({ origin, registry, repository }: Running, blob: Buffer) {
+  const { digest } = content(blob);
+  const target = new URL(addQuery(await beginUpload(registry, repository), { digest }));
+  const wire = await Wire.open(origin);
+  const headers = {
+    Authorization: registry.authorization!,
+    ...octets,
+    'Content-Length': String(blob.length),
+    Expect: '100-continue',
+  };
+  await wire.send(requestLines(origin, 'PUT', target.pathname + target.search, headers));
+  assert.equal((await wire.answer())?.status, 100);
+  await wire.write(blob.subarray(0, blob.length / 2));
+  return { wire, digest };
+}
+
+/** SIGTERM has reached the server when it takes no connection any more. */
+async function terminated({ server, origin }: Running): Promise<ReturnType<Launched['end']>> {
+  const ended = server.end('SIGTERM');
+  while (await accepts(origin)) await server.endsWithin(10);
+  return ended;
+}
+
+function accepts(origin: string): Promise<boolean> {
+  const { hostname, port } = new URL(origin);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(Number(port), hostname);
+  socket.once('connect', () => resolve(true));
+  socket.once('error', () => resolve(false));
+  return promise.finally(() => socket.destroy());
+}
+
+test('a push under way when SIGTERM comes is finished, and the server exits 0', async () => {
+  const blob = randomBytes(2 << 20);
+  await withServer(async (running) => {
+    const idle = await Wire.open(running.origin);
+    await idle.send(requestLines(running.origin, 'GET', '/healthz'));
+    assert.equal((await idle.answer())?.status, 200);
+    const { wire } = await halfSent(running, blob);
+
+    const start = performance.now();
+    const { server, origin } = running;
+    const ending = server.end('SIGTERM');
+    while (await accepts(origin)) assert.ok(!(await server.endsWithin(10)), 'it did not wait');
+    await idle.expectClosed(soonMs);
+    await wire.write(blob.subarray(blob.length / 2));
+    const answer = await wire.answer(soonMs);
+    assert.equal(answer?.status, 201, `${answer?.body}`);
+    assert.deepEqual(await ending, { code: 0, signal: null });
+    assert.ok(performance.now() - start < soonMs, 'it waited for more than the push');
+    wire.close();
+  });
+  await withServer(async ({ registry, repository }) => {
+    const { digest } = content(blob);
+    const got = expectStatus(await registry.get(`/v2/${repository}/blobs/${digest}`), 200);
+    assert.ok(got.body.equals(blob));
+  });
+});
+
+test('a push that does not end is cut when the time to drain is over, and can go on later', async () => {
+  const blob = randomBytes(2 << 20);
+  let location = '';
+  await withServer(
+    async (running) => {
+      const { registry, repository, origin } = running;
+      location = await beginUpload(registry, repository);
+      const first = await registry.ask('PATCH', location, {
+        headers: octets,
+        body: blob.subarray(0, 1000),
+      });
+      location = expectStatus(first, 202).location();
+      const wire = await Wire.open(origin);
+      const { pathname, search } = new URL(location);
+      const headers = {
+        Authorization: registry.authorization!,
+        ...octets,
+        'Content-Length': String(blob.length - 1000),
+        Expect: '100-continue',
+      };
+      await wire.send(requestLines(origin, 'PATCH', pathname + search, headers));
+      assert.equal((await wire.answer())?.status, 100);
+      await wire.write(blob.subarray(1000, 5000));
+      assert.deepEqual(await terminated(running), { code: 0, signal: null });
+      await wire.expectClosed();
+    },
+    { GANTRY_DRAIN_TIMEOUT: '1s' },
+  );
+  await withServer(async ({ origin, registry, repository }) => {
+    const { pathname, search } = new URL(location);
+    const stands = expectStatus(await registry.get(origin + pathname + search), 204);
+    const offset = Number(/^0-(\d+)$/.exec(stands.header('range') ?? '')?.[1]) + 1;
+    assert.ok(offset >= 1000 && offset <= 5000, `stands at ${offset}`);
+    const { digest } = content(blob);
+    const ended = await registry.ask('PUT', addQuery(stands.location(), { digest }), {
+      headers: octets,
+      body: blob.subarray(offset),
+    });
+    expectStatus(ended, 201);
+    const got = expectStatus(await registry.get(`/v2/${repository}/blobs/${digest}`), 200);
+    assert.ok(got.body.equals(blob));
+  });
+});
+
+test('clients that keep their connections busy do not keep the server from ending', async () => {
+  await withServer(async (running) => {
+    const { registry, origin } = running;
+    const lines = requestLines(origin, 'GET', '/v2/', { Authorization: registry.authorization! });
+    const wires = await Promise.all(Array.from({ length: 8 }, () => Wire.open(origin)));
+    for (const wire of wires) {
+      await wire.send(lines);
+      assert.equal((await wire.answer())?.status, 200);
+    }
+    const busy = wires.map(async (wire) => {
+      for (;;) {
+        await wire.send(lines);
+        // Undefined: closed in order. An answer that is cut short throws.
+        const answer = await wire.answer(soonMs).catch((error: Error) => {
+          if (/cut short|half an answer/.test(error.message)) throw error;
+          return undefined;
+        });
+        if (!answer) return;
+        assert.equal(answer.status, 200);
+      }
+    });
+    const start = performance.now();
+    assert.deepEqual(await terminated(running), { code: 0, signal: null });
+    assert.ok(performance.now() - start < soonMs, 'the server went on serving them');
+    await Promise.all(busy);
+  });
+});
+
+/** A start that must fail: exit code 1 and a message, not a stack. */
+async function refusedStart(env: Record<string, string>, message: RegExp): Promise<void> {
+  const refused = launch({ data, env });
+  try {
+    await assert.rejects(refused.ready);
+    assert.deepEqual(await refused.exited, { code: 1, signal: null }, refused.output());
+    assert.match(refused.output(), message);
+    assert.doesNotMatch(refused.output(), /^\s+at /m, 'a stack is no message for people');
+  } finally {
+    await refused.end('SIGKILL');
+  }
+}
+
+test('a second server on the same data folder is refused, and the first goes on', async () => {
+  await withServer(async ({ registry }) => {
+    await refusedStart({}, /Another Gantry is using the data folder .*\n.*GANTRY_DATA=/);
+    expectStatus(await registry.get('/v2/'), 200);
+  });
+  // A server that was killed leaves no lock behind.
+  await withServer(async ({ registry }) => void expectStatus(await registry.get('/v2/'), 200));
+});
+
+test('a taken port is refused with the next one to try', async () => {
+  const other = join(folder, 'other');
+  await withServer(async ({ origin }) => {
+    const { port } = new URL(origin);
+    const next = `Port ${port} .*taken[^]*GANTRY_PORT=${Number(port) + 1}`;
+    await refusedStart({ GANTRY_DATA: other, GANTRY_PORT: port }, new RegExp(next));
+  });
+});
+
+test('a database of a newer program is refused and left as it is', async () => {
+  await withServer(async () => {});
+  change('insert into migrations (version, applied_at) values (99, 1)');
+  await refusedStart({}, /schema version 99, newer than/);
+  change('delete from migrations where version = 99');
+  await withServer(async ({ registry }) => void expectStatus(await registry.get('/v2/'), 200));
+});
+
+function change(statement: string): void {
+  const db = new DatabaseSync(join(data, 'gantry.db'));
+  assert.equal(db.prepare(statement).run().changes, 1);
+  db.close();
+}

@@ -1,0 +1,133 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { Authenticator } from '../auth/authenticator.ts';
+import { hashSecret, Identities } from '../auth/identities.ts';
+import { createLogin } from '../auth/login.ts';
+import { RegistryTokens } from '../auth/registry-tokens.ts';
+import { TokenService } from '../auth/token-service.ts';
+import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
+import { plansWith } from '../config/plans.ts';
+import type { Logger } from '../observability/logger.ts';
+import { Metrics } from '../observability/metrics.ts';
+import type { TokenScope } from '../ports/tokens.ts';
+import { createEnsureRepository } from '../registry/ensure-repository.ts';
+import { Listing } from '../registry/list.ts';
+import { BlobMount } from '../registry/mount-blob.ts';
+import { Pull } from '../registry/pull.ts';
+import { createManifestPush } from '../registry/push-manifest.ts';
+import { expiryMs, newKey, openWorld, type World } from '../registry/registry-test-kit.ts';
+import { createApp } from './app.ts';
+import { type Ends, serve } from './http-test-kit.ts';
+import { Origins } from './origin.ts';
+import type { Services } from './services.ts';
+
+export interface LoggedLine {
+  readonly level: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Application {
+  readonly world: World;
+  readonly services: Services;
+  readonly port: number;
+  readonly logged: LoggedLine[];
+  /** A token of the world's team, for `Authorization`. */
+  token(scope: TokenScope): Promise<{ id: string; secret: string; basic: string }>;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+/** The whole application over real stores, but for the logger, whose lines are kept. */
+export async function openApplication(
+  t: Ends,
+  change: (services: Services) => Partial<Services> = () => ({}),
+): Promise<Application> {
+  const world = await openWorld(t);
+  const { metadata, store, clock } = world;
+  const { writer } = metadata;
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signing = { id: 'key_1', bytes: privateKey.export({ type: 'pkcs8', format: 'der' }) };
+  const registryTokens = new RegistryTokens({ keys: [signing], clock, ttlSeconds: 300 });
+  const identities = new Identities({ ...metadata, clock });
+  const login = createLogin({
+    identities,
+    clock,
+    used: () => {},
+    oidc: { verify: () => Promise.reject(new Error('no issuer here')), close: () => {} },
+  });
+  const logged: LoggedLine[] = [];
+  const log = (level: string) => (message: string, fields?: object) =>
+    void logged.push({ ...fields, level, message });
+  const logger: Logger = {
+    error: log('error'),
+    warn: log('warn'),
+    info: log('info'),
+    debug: log('debug'),
+    writes: () => true,
+  };
+  const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
+  let repositories = 0;
+  const real: Services = {
+    authenticator: new Authenticator({
+      registryTokens,
+      identities,
+      login,
+      tokens: metadata.tokens,
+      clock,
+    }),
+    login,
+    tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
+    uploadUrls: new UploadUrls({ keys: [uploadKey], clock, lifetimeMs: expiryMs }),
+    pull: new Pull({ ...metadata, store, cacheBytes: 1 << 20 }),
+    blobPush: world.blobPush({ newUploadId: () => newKey() }),
+    blobMount: new BlobMount({ ...metadata, clock }),
+    putManifest: createManifestPush({ ...metadata, store, clock, pushed: () => {} }),
+    ensureRepository: createEnsureRepository({
+      writer,
+      clock,
+      newRepositoryId: () => `repo_made_${++repositories}`,
+    }),
+    listing: new Listing(metadata),
+    metadata,
+    plans: plansWith(),
+    origins: new Origins({ trustedProxies: [], publicUrl: undefined }),
+    clock,
+    logger,
+    metrics: new Metrics(),
+    settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },
+  };
+  const services = { ...real, ...change(real) };
+  const app = createApp(services, {
+    draining: () => false,
+    metrics: { access: 'loopback', token: undefined },
+  });
+  const port = await serve(t, app);
+  let tokens = 0;
+  return {
+    world,
+    services,
+    port,
+    logged,
+    async token(scope) {
+      const id = `tok_${++tokens}`;
+      const secret = `gnt_${'x'.repeat(20)}${tokens}`;
+      await writer.run('CreateToken', {
+        token: {
+          id,
+          name: `name-of-${id}`,
+          teamId: 'team_1',
+          accountId: undefined,
+          scope,
+          projectIds: undefined,
+          createdAt: 0,
+          expiresAt: undefined,
+          revokedAt: undefined,
+          lastUsedAt: undefined,
+        },
+        hash: hashSecret(secret),
+      });
+      const basic = `Basic ${Buffer.from(`team_1:${secret}`).toString('base64')}`;
+      return { id, secret, basic };
+    },
+    fetch: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
+  };
+}
