@@ -1,17 +1,19 @@
 /** Ends and starts: SIGTERM, what is under way then, and starts that must be refused with a message for people. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { requestLines, Wire } from '../attacks/wire.ts';
 import { expectStatus } from '../spec/check.ts';
 import { addQuery, basic, Registry } from '../spec/client.ts';
 import { content } from '../spec/content.ts';
-import { beginUpload, octets } from '../spec/push.ts';
+import { beginUpload, octets, pushBlob } from '../spec/push.ts';
 import { type Launched, launch, readBootstrap } from './support/gantry.ts';
 
 const soonMs = 5_000;
@@ -109,6 +111,37 @@ test('a push under way when SIGTERM comes is finished, and the server exits 0', 
   });
 });
 
+test('pulls by slow clients are not cut short by SIGTERM', async () => {
+  await withServer(async (running) => {
+    const { registry, repository, origin, server } = running;
+    const blob = content(randomBytes(8 << 20));
+    expectStatus(await pushBlob(registry, repository, blob), 201);
+    const { hostname, port } = new URL(origin);
+    const path = `/v2/${repository}/blobs/${blob.digest}`;
+    // Of many lengths: some are written to their end and not sent yet, whatever the system's buffers hold.
+    const lengths = Array.from({ length: 16 }, (_, at) => (at + 1) << 19);
+    const pulls = lengths.map(async (length) => {
+      const socket = connect(Number(port), hostname);
+      const headers = {
+        Authorization: registry.authorization!,
+        Range: `bytes=0-${length - 1}`,
+      };
+      socket.write(`${requestLines(origin, 'GET', path, headers).join('\r\n')}\r\n\r\n`);
+      await once(socket, 'readable');
+      return { length, socket };
+    });
+    const begun = await Promise.all(pulls);
+    const ending = server.end('SIGTERM');
+    while (await accepts(origin)) assert.ok(!(await server.endsWithin(10)), 'it did not wait');
+    for (const { length, socket } of begun) {
+      const whole = await buffer(socket);
+      const head = whole.indexOf('\r\n\r\n') + 4;
+      assert.equal(whole.length - head, length);
+    }
+    assert.deepEqual(await ending, { code: 0, signal: null });
+  });
+});
+
 test('a push that does not end is cut when the time to drain is over, and can go on later', async () => {
   const blob = randomBytes(2 << 20);
   let location = '';
@@ -163,6 +196,8 @@ test('clients that keep their connections busy do not keep the server from endin
       assert.equal((await wire.answer())?.status, 200);
     }
     const busy = wires.map(async (wire) => {
+      // One more than is answered: the connection is never idle.
+      await wire.send(lines);
       for (;;) {
         await wire.send(lines);
         // Undefined: closed in order. An answer that is cut short throws.

@@ -45,6 +45,7 @@ export interface S3ServerOptions {
 export async function startVersitygw(options: S3ServerOptions): Promise<S3Server> {
   const { program, bucket = 'blobs' } = options;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'gantry-s3-')));
+  await mkdir(folder, { recursive: true });
   const credentials = { accessKeyId: 'test-access', secretAccessKey: 'test-secret-of-versitygw' };
   const port = await freePort();
   const child = spawn(
@@ -63,16 +64,26 @@ export async function startVersitygw(options: S3ServerOptions): Promise<S3Server
     words = (words + bytes).slice(-2_000);
   });
   let ended = false;
-  const closed = once(child, 'close').finally(() => {
-    ended = true;
-  });
+  const closed = once(child, 'close').then(
+    () => {
+      ended = true;
+    },
+    (error: Error) => {
+      words = error.message;
+      ended = true;
+    },
+  );
+  // A test process that crashes takes its server with it.
+  const end = () => child.kill('SIGKILL');
+  process.on('exit', end);
   const stop = async () => {
-    child.kill('SIGKILL');
-    await closed.catch(() => {});
+    end();
+    process.off('exit', end);
+    await closed;
     if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   };
   // No line of its output says that it listens once it is quiet, so the port is asked.
-  for (const deadline = Date.now() + 20_000; !(await answers(port)); await delay(20)) {
+  for (const deadline = Date.now() + 20_000; ended || !(await answers(port)); await delay(20)) {
     if (!ended && Date.now() < deadline) continue;
     await stop();
     throw new Error(`versitygw did not start: ${words.trim() || 'it said nothing'}`);

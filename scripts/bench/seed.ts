@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { tar } from '../../conformance/clients/support/tar.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { ociConfig, ociManifest } from '../../src/oci/media-types.ts';
 import type { TagAnswer, TagOrder } from './clients/push-tags.ts';
@@ -20,14 +22,17 @@ export interface SmallImage {
 }
 
 export function makeSmallImage(): SmallImage {
-  const layers = Array.from({ length: 5 }, (_, at) => randomBytes(1000 + at));
+  const archives = Array.from({ length: 5 }, (_, at) =>
+    tar([{ name: `file-${at}`, bytes: randomBytes(1000), mode: 0o644 }]),
+  );
+  const layers = archives.map((bytes) => gzipSync(bytes));
   const descriptors = layers.map((bytes) => descriptor(layerType, bytes));
   const config = Buffer.from(
     JSON.stringify({
       architecture: 'amd64',
       os: 'linux',
       config: { Cmd: ['/none'] },
-      rootfs: { type: 'layers', diff_ids: descriptors.map(({ digest }) => digest) },
+      rootfs: { type: 'layers', diff_ids: archives.map((bytes) => digestOf(bytes)) },
     }),
   );
   const manifest = JSON.stringify({

@@ -36,8 +36,7 @@ export async function startGantry({ folder, s3, publicEndpoint }: Place): Promis
     env: {
       GANTRY_DATA: data,
       GANTRY_PORT: '0',
-      // As scripts/start.mjs sets it.
-      UV_THREADPOOL_SIZE: '8',
+      ...(await startEnv()),
       ...(s3 && {
         GANTRY_STORAGE: `s3://${s3.bucket}/gantry`,
         GANTRY_S3_ENDPOINT: s3.endpoint,
@@ -70,6 +69,15 @@ export async function startGantry({ folder, s3, publicEndpoint }: Place): Promis
     },
     stop: () => program.stop(),
   };
+}
+
+/** What `npm start` sets for the server. */
+async function startEnv(): Promise<Record<string, string>> {
+  const path = join(root, 'scripts', 'server-env.mjs');
+  const { serverEnv } = (await import(path)) as {
+    serverEnv(env: Readonly<Record<string, string>>): Record<string, string>;
+  };
+  return serverEnv({});
 }
 
 /** Why the peer cannot be run, or undefined. */

@@ -155,7 +155,7 @@ describe('a registry token', () => {
       repository(actions, 'acme/shop'),
       repository(actions, 'acme/shop/WEB'),
       repository(actions, 'acme/shop/*'),
-      [{ type: 'registry', name, actions: ['*'] }] satisfies Access[],
+      [{ type: 'registry', name, actions: ['*', ...actions] }] satisfies Access[],
       repository(['*' as Action]),
     ];
     for (const access of others)

@@ -41,8 +41,9 @@ export function createApp(
   app.use((_req: Request, res: Response) => {
     res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
   });
-  app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
-    if (res.headersSent) return next(error);
+  app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    // Express itself would write the error's stack past the log.
+    if (res.headersSent) return void res.destroy();
     const status = (error as { status?: number }).status ?? 500;
     if (status >= 500) {
       services.logger.error('request failed', { cause: describe(error) });

@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
-import {
-  createServer as createHttpServer,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { awaitingContinue } from './body.ts';
+import { Connections } from './connections.ts';
 
 export interface ServerSettings {
   readonly host: string;
@@ -41,6 +37,11 @@ export async function listen(
     highWaterMark: 256 * 1024,
     noDelay: true,
   };
+  const connections = new Connections();
+  const answer: RequestListener = (req, res) => {
+    connections.answering(req, res);
+    listener(req, res);
+  };
   const server = settings.tls
     ? createHttpsServer(
         {
@@ -49,12 +50,15 @@ export async function listen(
           key: readFileSync(settings.tls.key),
           minVersion: 'TLSv1.2',
         },
-        listener,
+        answer,
       )
-    : createHttpServer(options, listener);
+    : createHttpServer(options, answer);
+  server.on(settings.tls ? 'secureConnection' : 'connection', (socket: Socket) =>
+    connections.opened(socket),
+  );
   server.on('checkContinue', (req, res) => {
     awaitingContinue.add(req);
-    listener(req, res);
+    answer(req, res);
   });
   server.on('clientError', refuseMalformed);
   await new Promise<void>((resolve, reject) => {
@@ -66,7 +70,7 @@ export async function listen(
   });
   return {
     url: urlOf(server.address() as AddressInfo, settings.tls !== undefined),
-    drain: (ms) => drain(server, ms),
+    drain: (ms) => drain(server, connections, ms),
   };
 }
 
@@ -100,20 +104,22 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
-/** How often connections are looked for whose last request has ended. */
-const idleCheckMs = 50;
+/** How long connections that were cut may take to close; one that is still in its TLS handshake may not. */
+const closingMs = 1_000;
 
-async function drain(server: Server, timeoutMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A connection that clients keep busy would never be idle: its next answer is its last.
-  const lastAnswer = (_req: unknown, res: ServerResponse): void => {
-    res.shouldKeepAlive = false;
+async function drain(server: Server, connections: Connections, timeoutMs: number): Promise<void> {
+  // Not the HTTP server's own: see Connections.
+  const closed = new Promise<void>((resolve) =>
+    NetServer.prototype.close.call(server, () => resolve()),
+  );
+  connections.drain();
+  const within = async (ms: number): Promise<void> => {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, ms);
+    await Promise.race([closed, late.promise]);
+    clearTimeout(timer);
   };
-  server.prependListener('request', lastAnswer).prependListener('checkContinue', lastAnswer);
-  server.closeIdleConnections();
-  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(timer);
+  await within(timeoutMs);
+  connections.cut();
+  await within(closingMs);
 }

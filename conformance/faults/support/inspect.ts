@@ -6,7 +6,8 @@ import { expectBlob } from './uploads.ts';
 import type { KnownManifest, KnownRepository, World } from './world.ts';
 
 const atOnce = 8;
-const olderBlobs = 30;
+/** Of each repository, beside those that its manifests name. */
+const olderBlobs = 10;
 
 /**
  * Compares what the server serves after a crash with what its clients were told, and takes it as known
@@ -128,7 +129,11 @@ function forget(repository: KnownRepository): void {
   }
 }
 
-async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Does the work for all items, some at once. */
+export async function each<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < items.length) await work(items[next++]!);

@@ -3,7 +3,7 @@ import { basic } from '../../spec/client.ts';
 import { Asker, Gone } from './asking.ts';
 import { type AtRest, countUnfinished, inspectAtRest } from './at-rest.ts';
 import { type Bootstrap, type Launched, launch, readBootstrap } from './gantry.ts';
-import { inspectServed } from './inspect.ts';
+import { each, inspectServed } from './inspect.ts';
 import type { Random } from './random.ts';
 import { resume } from './uploads.ts';
 import { doSomething } from './workload.ts';
@@ -67,16 +67,18 @@ export class Rig {
     const asker = await this.#connect();
     const ended = () => this.server.endsWithin(endMs);
     const problems = await inspectServed(asker, this.world, this.#random, ended);
-    for (const session of this.world.sessions) {
-      if (session.unanswered === undefined && this.#random.chance(0.7)) continue;
-      await resume(asker, this.world, session, this.#expiryMs, this.#random).catch(
-        async (error: Error) => {
-          if (error instanceof Gone && (await ended())) throw error;
-          this.world.sessions.delete(session);
-          problems.push(error.message);
-        },
-      );
-    }
+    const unfinished = [...this.world.sessions].filter(
+      ({ unanswered }) => unanswered !== undefined || this.#random.chance(0.3),
+    );
+    await each(unfinished, async (session) => {
+      try {
+        await resume(asker, this.world, session, this.#expiryMs, this.#random);
+      } catch (error) {
+        if (error instanceof Gone && (await ended())) throw error;
+        this.world.sessions.delete(session);
+        problems.push((error as Error).message);
+      }
+    });
     return problems;
   }
 

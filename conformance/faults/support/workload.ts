@@ -8,8 +8,8 @@ import { expectBlob, leaveUnfinished, pushBlob, uploadsOf } from './uploads.ts';
 import type { KnownManifest, KnownRepository, World } from './world.ts';
 
 /** Manifests of one repository beyond which more is deleted than pushed. */
-const enough = 14;
-const largestBlob = 4 << 20;
+const enough = 10;
+const largestBlob = 3 << 20;
 
 const pushing = { image: 5, index: 2, retag: 3, blob: 2, unfinished: 2, pull: 3 } as const;
 const deleting = { deleteTag: 1, deleteManifest: 1 } as const;

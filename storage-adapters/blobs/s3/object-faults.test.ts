@@ -83,7 +83,7 @@ faultSuite('S3 that fails for single objects', (fault) => {
     const parts: Buffer[] = [];
     for await (const chunk of stream) {
       // Longer than the store waits for a server, while the rest of the body waits in the sockets.
-      if (parts.length === 1) await new Promise((resolve) => setTimeout(resolve, 3_000));
+      if (parts.length === 1) await new Promise((resolve) => setTimeout(resolve, 4_500));
       parts.push(chunk as Buffer);
     }
     assert.ok(Buffer.concat(parts).equals(bytesOf(4 * unit)));
