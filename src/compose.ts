@@ -1,4 +1,5 @@
 /** The only file that constructs adapters and hands them to the rest. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
 import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
@@ -10,16 +11,22 @@ import { createLogin } from './auth/login.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
 import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
+import { Sealer } from './auth/sealer.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
+import { version } from './config/version.ts';
+import type { ApiServices } from './http/api/api-services.ts';
+import { Cursors } from './http/api/cursor.ts';
+import { Idempotency } from './http/api/idempotency.ts';
+import { Principals } from './http/api/principal.ts';
+import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
-import type { Services } from './http/services.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -44,6 +51,8 @@ import { createManifestPush } from './registry/push-manifest.ts';
 
 const sweepEveryMs = 60_000;
 const lastUseEveryMs = 30_000;
+
+const randomKey = (): Buffer => randomBytes(32);
 
 export interface Gantry {
   readonly url: string;
@@ -118,6 +127,9 @@ async function compose(
     log: logger,
   });
   opened.push(() => oidc.close());
+  const seals = await loadKeys({ ...keyDeps, purpose: 'sealing', generate: randomKey });
+  const sealer = new Sealer(seals);
+  const [cursorKey] = await loadKeys({ ...keyDeps, purpose: 'cursor', generate: randomKey });
   const login = createLogin({ identities, oidc, clock, used: (id) => lastUse.note(id) });
 
   const measurer = createMeasurer({
@@ -152,7 +164,20 @@ async function compose(
   );
   opened.push(() => sweeper.stop());
 
-  const services: Services = {
+  const startedAt = clock.now();
+  const admin = adminOf(config, metadata, outbound, {
+    status: () => statusOf(config, url, startedAt),
+    audit: (entry) => logger.info('admin', { ...entry }),
+  });
+  const services: ApiServices = {
+    admin,
+    principals: new Principals({
+      ...{ identities, login, oidc, sessions: undefined },
+      used: (id) => lastUse.note(id),
+    }),
+    cursors: new Cursors(cursorKey!.bytes),
+    idempotency: new Idempotency({ writer, sealer, clock }),
+    audit: { record: (record) => logger.info('audit', { ...record }) },
     authenticator: new Authenticator({
       registryTokens,
       identities,
@@ -194,6 +219,7 @@ async function compose(
   // Once what bootstrap.json promises is there, and until a drain begins.
   let ready = false;
   const app = createApp(services, {
+    routes: apiRoutes({ version }),
     draining: () => !ready,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
@@ -206,11 +232,6 @@ async function compose(
   });
   opened.push(() => server.drain(config.drainTimeout));
   url = config.publicUrl ?? server.url;
-  const startedAt = clock.now();
-  const admin = adminOf(config, metadata, outbound, {
-    status: () => statusOf(config, url, startedAt),
-    audit: (entry) => logger.info('admin', { ...entry }),
-  });
   const socket = await openAdminSocket({
     folder: config.data,
     admin,

@@ -140,7 +140,13 @@ test('a role that changed is seen', async (t) => {
   const { account, team, token, session, pass, metadata } = await open(t);
   const accountId = await account(team.id, 'developer');
   const header = basic(team.id, (await token({ accountId })).secret);
-  assert.deepEqual((await session(header)).identity.grants[0]?.actions, ['pull', 'push']);
+  assert.deepEqual((await session(header)).identity.grants[0]?.actions, [
+    'pull',
+    'create',
+    'push',
+    'deploy',
+    'functions',
+  ]);
   await metadata.writer.run('PutMember', { teamId: team.id, accountId, role: 'viewer' });
   pass(500);
   assert.deepEqual((await session(header)).identity.grants[0]?.actions, ['pull']);

@@ -22,9 +22,26 @@ export const anonymous: Identity = {
 export function mayAct(identity: Identity, place: Place, action: Action): boolean {
   if (action === 'pull' && place.visibility === 'public') return true;
   for (const grant of identity.grants) {
-    if (covers(grant, place) && grant.actions.includes(action)) return true;
+    if (covers(grant, place) && allows(grant, action)) return true;
   }
   return false;
+}
+
+/** Whether `identity` may do `action` in all of a team: a grant that is narrowed to projects is none. */
+export function mayActInTeam(identity: Identity, teamId: string, action: Action): boolean {
+  return identity.grants.some(
+    (grant) => grant.teamId === teamId && grant.projectIds === undefined && allows(grant, action),
+  );
+}
+
+/** Whether `identity` has to do with the team at all. */
+export function knowsTeam(identity: Identity, teamId: string): boolean {
+  return identity.grants.some((grant) => grant.teamId === teamId && grant.actions.length > 0);
+}
+
+/** Who may push may create. */
+function allows(grant: Grant, action: Action): boolean {
+  return grant.actions.includes(action) || (action === 'create' && grant.actions.includes('push'));
 }
 
 /** The teams and projects whose repositories `identity` may list. */

@@ -18,8 +18,9 @@ function refusalOf(lookup: Lookup): string {
 
 const byScope = {
   read: ['pull'],
-  write: ['pull', 'push'],
-  admin: ['pull', 'push', 'delete'],
+  create: ['pull', 'create'],
+  write: ['pull', 'create', 'push', 'deploy', 'functions'],
+  admin: ['pull', 'create', 'push', 'delete', 'deploy', 'functions', 'manage'],
 } as const;
 const byRole = {
   viewer: byScope.read,
@@ -128,8 +129,8 @@ describe('a token of an account', () => {
     const member = { teamId: second.id, accountId, role: 'admin' } as const;
     await metadata.writer.run('PutMember', member);
     for (const [team, actions] of [
-      [first, ['pull']],
-      [second, ['pull', 'push']],
+      [first, byScope.read],
+      [second, byScope.write],
     ] as const) {
       const identity = identityOf(await identities.byTokenSecret(team.id, secret));
       assert.deepEqual(identity.grants, [{ teamId: team.id, projectIds: undefined, actions }]);

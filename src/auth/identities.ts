@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
 import type { Grant, Identity } from '../ports/identity.ts';
+import type { IssuedToken, IssuedTokens } from '../ports/issued-tokens.ts';
 import type { Role, Teams } from '../ports/teams.ts';
 import type { RefreshCredential, Token, TokenScope, Tokens } from '../ports/tokens.ts';
-import type { Action, TrustPolicies } from '../ports/trust-policies.ts';
+import { type Action, allActions, type TrustPolicies } from '../ports/trust-policies.ts';
 
 const actionsOf: Record<TokenScope, readonly Action[]> = {
   read: ['pull'],
-  write: ['pull', 'push'],
-  admin: ['pull', 'push', 'delete'],
+  create: ['pull', 'create'],
+  write: ['pull', 'create', 'push', 'deploy', 'functions'],
+  admin: allActions,
 };
 const scopeOf: Record<Role, TokenScope> = {
   viewer: 'read',
@@ -19,15 +21,25 @@ const scopeOf: Record<Role, TokenScope> = {
 
 export type Lookup = { identity: Identity } | { refused: string };
 
+export interface IdentitiesDeps {
+  readonly tokens: Tokens;
+  readonly issuedTokens: IssuedTokens;
+  readonly teams: Teams;
+  readonly trustPolicies: TrustPolicies;
+  readonly clock: Clock;
+}
+
 /** Turns credentials into identities, as the facts stand now. */
 export class Identities {
   readonly #tokens: Tokens;
+  readonly #issued: IssuedTokens;
   readonly #teams: Teams;
   readonly #policies: TrustPolicies;
   readonly #clock: Clock;
 
-  constructor(deps: { tokens: Tokens; teams: Teams; trustPolicies: TrustPolicies; clock: Clock }) {
+  constructor(deps: IdentitiesDeps) {
     this.#tokens = deps.tokens;
+    this.#issued = deps.issuedTokens;
     this.#teams = deps.teams;
     this.#policies = deps.trustPolicies;
     this.#clock = deps.clock;
@@ -35,9 +47,56 @@ export class Identities {
 
   /** A login with `username` = a team's id and a token as its password. */
   async byTokenSecret(teamId: string, secret: string): Promise<Lookup> {
-    const token = await this.#tokens.findByHash(hashSecret(secret));
-    if (!token) return { refused: unknownToken(teamId) };
-    return this.#byToken(token, teamId);
+    const hash = hashSecret(secret);
+    const token = await this.#tokens.findByHash(hash);
+    if (token) return this.#byToken(token, teamId);
+    const issued = await this.#issued.findByHash(hash);
+    if (!issued) return { refused: unknownToken(teamId) };
+    const lookup = await this.#byIssued(issued);
+    if ('refused' in lookup || issued.teamId === teamId) return lookup;
+    return {
+      refused: `The token is valid, but it is for another team than the username "${teamId}" names. Log in with --username ${issued.teamId}`,
+    };
+  }
+
+  /** A token alone, as the API takes it: an account's opens every team that the account is in. */
+  async bySecret(secret: string): Promise<Lookup> {
+    const hash = hashSecret(secret);
+    const token = await this.#tokens.findByHash(hash);
+    if (token) {
+      return token.accountId === undefined
+        ? this.#byToken(token, token.teamId!)
+        : this.#byAccountToken(token, token.accountId);
+    }
+    const issued = await this.#issued.findByHash(hash);
+    return issued ? this.#byIssued(issued) : { refused: 'The token is not valid.' };
+  }
+
+  /** A person that signed in: all that the memberships give. Undefined: there is no such account. */
+  async byAccount(accountId: string): Promise<Identity | undefined> {
+    const account = await this.#teams.findAccount(accountId);
+    if (!account || account.id !== accountId) return undefined;
+    return {
+      id: account.id,
+      kind: 'session',
+      actor: account.name,
+      accountId: account.id,
+      ...(account.operator && { operator: true }),
+      grants: await this.#memberGrants(account.id, allActions, undefined),
+      expiresAt: undefined,
+      credential: undefined,
+    };
+  }
+
+  /** The token of that id, as `bySecret` has it; undefined where it no longer stands. */
+  async byTokenId(id: string): Promise<Identity | undefined> {
+    const token = await this.#tokens.findById(id);
+    if (!token) return undefined;
+    const lookup =
+      token.accountId === undefined
+        ? await this.#byToken(token, token.teamId!)
+        : await this.#byAccountToken(token, token.accountId);
+    return 'identity' in lookup ? lookup.identity : undefined;
   }
 
   /** What a refresh token or a registry token stands for; undefined where it no longer stands. */
@@ -48,27 +107,90 @@ export class Identities {
       const lookup = await this.#byToken(token, credential.teamId);
       return 'identity' in lookup ? lookup.identity : undefined;
     }
-    const policies = await this.#policies.findByIds(credential.policyIds);
-    if (policies.length === 0) return undefined;
-    const grants = policies.map(({ teamId, projectIds, actions }) => ({
-      teamId,
-      projectIds,
-      actions,
-    }));
-    return oidcIdentity(credential, grants);
+    if (credential.type === 'issued') {
+      const issued = await this.#issued.findById(credential.issuedId);
+      const lookup = issued && (await this.#byIssued(issued));
+      return lookup && 'identity' in lookup ? lookup.identity : undefined;
+    }
+    const grants = await this.#policyGrants(credential.policyIds);
+    return grants.length > 0 ? oidcIdentity(credential, grants) : undefined;
+  }
+
+  async #policyGrants(policyIds: readonly string[]): Promise<Grant[]> {
+    const policies = await this.#policies.findByIds(policyIds);
+    return policies.map(({ teamId, projectIds, actions }) => ({ teamId, projectIds, actions }));
+  }
+
+  async #memberGrants(
+    accountId: string,
+    actions: readonly Action[],
+    projectIds: readonly string[] | undefined,
+  ): Promise<Grant[]> {
+    const members = await this.#teams.listMemberships(accountId);
+    return members.map(({ teamId, role }) => {
+      const allowed = actionsOf[scopeOf[role]];
+      return { teamId, projectIds, actions: actions.filter((a) => allowed.includes(a)) };
+    });
+  }
+
+  async #byIssued(issued: IssuedToken): Promise<Lookup> {
+    if (issued.revokedAt !== undefined) return { refused: 'The token was revoked.' };
+    if (issued.expiresAt <= this.#clock.now()) {
+      return {
+        refused: `The token expired at ${new Date(issued.expiresAt).toISOString()}. Exchange a new JWT for one.`,
+      };
+    }
+    const grants = (await this.#policyGrants(issued.credential.policyIds))
+      .filter((grant) => grant.teamId === issued.teamId)
+      .map((grant) => narrowed(grant, issued));
+    if (grants.length === 0) {
+      return { refused: 'The trust policy that the token was issued by is gone.' };
+    }
+    return {
+      identity: {
+        id: issued.id,
+        kind: 'token',
+        actor: issued.name,
+        grants,
+        expiresAt: issued.expiresAt,
+        credential: { type: 'issued', issuedId: issued.id },
+      },
+    };
+  }
+
+  async #byAccountToken(token: Token, accountId: string): Promise<Lookup> {
+    const refused = this.#whyNot(token);
+    if (refused !== undefined) return { refused };
+    const account = await this.#teams.findAccount(accountId);
+    const actions = actionsOf[token.scope];
+    return {
+      identity: {
+        id: token.id,
+        kind: 'token',
+        actor: token.name,
+        accountId,
+        ...(account?.operator && token.scope === 'admin' && { operator: true }),
+        grants: await this.#memberGrants(accountId, actions, token.projectIds),
+        expiresAt: token.expiresAt,
+        credential: undefined,
+      },
+    };
+  }
+
+  /** The holder has shown the secret, so the reason may be told. */
+  #whyNot(token: Token): string | undefined {
+    if (token.revokedAt !== undefined) {
+      return `The token "${token.name}" was revoked. Make a new one: ${makeToken}`;
+    }
+    if (token.expiresAt !== undefined && token.expiresAt <= this.#clock.now()) {
+      return `The token "${token.name}" expired at ${new Date(token.expiresAt).toISOString()}. Make a new one: ${makeToken}`;
+    }
+    return undefined;
   }
 
   async #byToken(token: Token, teamId: string): Promise<Lookup> {
-    const now = this.#clock.now();
-    // The holder has shown the secret, so the reason may be told.
-    if (token.revokedAt !== undefined) {
-      return { refused: `The token "${token.name}" was revoked. Make a new one: ${makeToken}` };
-    }
-    if (token.expiresAt !== undefined && token.expiresAt <= now) {
-      return {
-        refused: `The token "${token.name}" expired at ${new Date(token.expiresAt).toISOString()}. Make a new one: ${makeToken}`,
-      };
-    }
+    const refused = this.#whyNot(token);
+    if (refused !== undefined) return { refused };
     let actions = actionsOf[token.scope];
     if (token.accountId !== undefined) {
       const member = await this.#teams.findMember(teamId, token.accountId);
@@ -95,6 +217,20 @@ export class Identities {
       },
     };
   }
+}
+
+/** A policy's grant, no wider than what the token asked for. */
+function narrowed(grant: Grant, { projectIds, actions }: IssuedToken): Grant {
+  const projects =
+    projectIds === undefined
+      ? grant.projectIds
+      : projectIds.filter((id) => grant.projectIds?.includes(id) ?? true);
+  return {
+    teamId: grant.teamId,
+    projectIds: projects,
+    actions:
+      actions === undefined ? grant.actions : grant.actions.filter((a) => actions.includes(a)),
+  };
 }
 
 /** The identity of a JWT that policies matched. */

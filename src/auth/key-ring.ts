@@ -27,7 +27,7 @@ export async function loadKeys(deps: {
   let rows = await deps.keys.list(deps.purpose);
   if (rows.every((row) => row.retiredAt !== undefined)) {
     const id = deps.newId();
-    const wrapped = wrap(deps.wrappingKey, await deps.generate(), `${deps.purpose}:${id}`);
+    const wrapped = seal(deps.wrappingKey, await deps.generate(), `${deps.purpose}:${id}`);
     await deps.writer.run('CreateKey', {
       id,
       purpose: deps.purpose,
@@ -41,21 +41,23 @@ export async function loadKeys(deps: {
   const retired = rows.filter((row) => row.retiredAt !== undefined && row.retiredAt > now);
   return [...active, ...retired].map((row) => ({
     id: row.id,
-    bytes: unwrap(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
+    bytes: unseal(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
   }));
 }
 
 const nonceBytes = 12;
 const tagBytes = 16;
 
-function wrap(wrappingKey: Buffer, plain: Buffer, context: string): string {
+/** AES-256-GCM under a key of 32 bytes: nonce, tag and ciphertext, base64url. */
+export function seal(wrappingKey: Buffer, plain: Buffer, context: string): string {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', wrappingKey, nonce).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
 }
 
-function unwrap(wrappingKey: Buffer, wrapped: string, context: string): Buffer {
+/** Throws `invalid` where it was sealed with another key or context. */
+export function unseal(wrappingKey: Buffer, wrapped: string, context: string): Buffer {
   const bytes = Buffer.from(wrapped, 'base64url');
   try {
     const nonce = bytes.subarray(0, nonceBytes);

@@ -15,7 +15,7 @@ const repositoryActions: readonly Action[] = ['pull', 'push', 'delete'];
 const day = 86_400_000;
 
 /** How long a refresh token stands, by what it stands for: a CI job's JWT is for that job. */
-const refreshLifetime = { token: 90 * day, oidc: day / 2 } as const;
+const refreshLifetime = { token: 90 * day, oidc: day / 2, issued: day / 2 } as const;
 
 /** More scopes than any client asks for at once. */
 const mostScopes = 64;
@@ -103,7 +103,9 @@ export class TokenService {
     if (!place) return undefined;
     const wanted = parsed.actions.includes('*') ? repositoryActions : parsed.actions;
     const actions = repositoryActions.filter(
-      (action) => wanted.includes(action) && mayAct(identity, place, action),
+      // On the wire, who may create asks to push; what it may overwrite is asked at each push.
+      (action) =>
+        wanted.includes(action) && mayAct(identity, place, action === 'push' ? 'create' : action),
     );
     return actions.length > 0 ? { type: 'repository', name: parsed.name, actions } : undefined;
   }

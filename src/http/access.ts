@@ -26,9 +26,10 @@ export function requireAccess(
 /** Whether the request's token was issued for this; credentials that came with the request allow all. */
 export function isGranted(session: Session, name: string, action: Action): boolean {
   if (session.access === undefined) return true;
+  const wire = action === 'create' ? 'push' : action;
   return session.access.some(
     (access) =>
-      access.type === 'repository' && access.name === name && access.actions.includes(action),
+      access.type === 'repository' && access.name === name && access.actions.includes(wire),
   );
 }
 
@@ -50,7 +51,7 @@ export function unknownName(): RegistryError {
 function denied(session: Session, name: string, action: Action): RegistryError {
   return refuse(
     'denied',
-    `${session.identity.actor} may pull from ${name}, but may not ${action}${action === 'delete' ? ' from' : ' to'} it.`,
+    `${session.identity.actor} may pull from ${name}, but may not ${action === 'delete' ? 'delete from' : 'push to'} it.`,
     action === 'delete'
       ? 'Deleting needs a token of scope admin, or a trust policy with the action delete.'
       : 'Pushing needs a token of scope write, a role above viewer, or a trust policy with the action push.',

@@ -2,10 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { MetricsAccess } from '../config/config.ts';
+import { describe } from '../oci/errors.ts';
+import type { ApiServices } from './api/api-services.ts';
+import type { Route } from './api/route.ts';
+import { createApiRouter } from './api/router.ts';
 import { withRequestId } from './context.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
-import type { Services } from './services.ts';
 import { createFormLimit, createTokenEndpoint } from './token-endpoint.ts';
 
 const process = randomBytes(6).toString('hex');
@@ -16,8 +19,10 @@ let requests = 0;
  * each request and response another prototype, which costs a pull more than its look-up in the database.
  */
 export function createApp(
-  services: Services,
+  services: ApiServices,
   options: {
+    /** Those under /api/v1. */
+    routes: readonly Route[];
     draining: () => boolean;
     metrics: { access: MetricsAccess; token: string | undefined };
   },
@@ -38,6 +43,7 @@ export function createApp(
   app.get('/healthz', healthz);
   app.get('/readyz', createReadyz(services, options.draining));
   app.get('/metrics', createMetricsEndpoint(services, options.metrics));
+  app.use('/api/v1', createApiRouter(services, options.routes));
   app.use((_req: Request, res: Response) => {
     res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
   });
@@ -71,10 +77,6 @@ export function createApp(
       app(req, res);
     }
   };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function isRegistryUrl(url: string): boolean {

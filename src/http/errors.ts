@@ -30,6 +30,7 @@ const table: Record<ErrorKind, readonly [code: string, status: number]> = {
   denied: ['DENIED', 403],
   quota: ['DENIED', 403],
   conflict: ['DENIED', 409],
+  'precondition-failed': ['DENIED', 412],
   unsupported: ['UNSUPPORTED', 400],
   'unsupported-media-type': ['UNSUPPORTED', 415],
   'method-not-allowed': ['UNSUPPORTED', 405],

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { anonymous } from '../auth/authorizer.ts';
-import { type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
+import { describe, type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
 import { maxNameLength, parseRepositoryPath } from '../oci/reference.ts';
 import { checkRepositoryName } from '../policy/naming.ts';
 import { unauthorized } from './access.ts';
@@ -143,8 +143,4 @@ function logAccess(
     client: origins.clientAddress(req),
     ms: Math.round(took * 10) / 10,
   });
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

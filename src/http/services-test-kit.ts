@@ -3,22 +3,31 @@ import { Authenticator } from '../auth/authenticator.ts';
 import { hashSecret, Identities } from '../auth/identities.ts';
 import { createLogin } from '../auth/login.ts';
 import { RegistryTokens } from '../auth/registry-tokens.ts';
+import { Sealer } from '../auth/sealer.ts';
 import { TokenService } from '../auth/token-service.ts';
+import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
 import { plansWith } from '../config/plans.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
+import { createAdmin } from '../projects/admin.ts';
+import { newId } from '../projects/ids.ts';
+import { newToken } from '../projects/token-secret.ts';
 import { createEnsureRepository } from '../registry/ensure-repository.ts';
 import { Listing } from '../registry/list.ts';
 import { BlobMount } from '../registry/mount-blob.ts';
 import { Pull } from '../registry/pull.ts';
 import { createManifestPush } from '../registry/push-manifest.ts';
 import { expiryMs, newKey, openWorld, type World } from '../registry/registry-test-kit.ts';
+import type { ApiServices } from './api/api-services.ts';
+import { Cursors } from './api/cursor.ts';
+import { Idempotency } from './api/idempotency.ts';
+import { Principals } from './api/principal.ts';
+import { apiRoutes } from './api/routes/index.ts';
 import { createApp } from './app.ts';
 import { type Ends, serve } from './http-test-kit.ts';
 import { Origins } from './origin.ts';
-import type { Services } from './services.ts';
 
 export interface LoggedLine {
   readonly level: string;
@@ -28,7 +37,7 @@ export interface LoggedLine {
 
 export interface Application {
   readonly world: World;
-  readonly services: Services;
+  readonly services: ApiServices;
   readonly port: number;
   readonly logged: LoggedLine[];
   /** A token of the world's team, for `Authorization`. */
@@ -39,7 +48,7 @@ export interface Application {
 /** The whole application over real stores, but for the logger, whose lines are kept. */
 export async function openApplication(
   t: Ends,
-  change: (services: Services) => Partial<Services> = () => ({}),
+  change: (services: ApiServices) => Partial<ApiServices> = () => ({}),
 ): Promise<Application> {
   const world = await openWorld(t);
   const { metadata, store, clock } = world;
@@ -48,12 +57,9 @@ export async function openApplication(
   const signing = { id: 'key_1', bytes: privateKey.export({ type: 'pkcs8', format: 'der' }) };
   const registryTokens = new RegistryTokens({ keys: [signing], clock, ttlSeconds: 300 });
   const identities = new Identities({ ...metadata, clock });
-  const login = createLogin({
-    identities,
-    clock,
-    used: () => {},
-    oidc: { verify: () => Promise.reject(new Error('no issuer here')), close: () => {} },
-  });
+  const oidc = { verify: () => Promise.reject(new Error('no issuer here')), close: () => {} };
+  const login = createLogin({ identities, clock, used: () => {}, oidc });
+  const sealer = new Sealer([{ id: 'key_3', bytes: Buffer.alloc(32, 3) }]);
   const logged: LoggedLine[] = [];
   const log = (level: string) => (message: string, fields?: object) =>
     void logged.push({ ...fields, level, message });
@@ -66,7 +72,7 @@ export async function openApplication(
   };
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
   let repositories = 0;
-  const real: Services = {
+  const real: ApiServices = {
     authenticator: new Authenticator({
       registryTokens,
       identities,
@@ -93,10 +99,28 @@ export async function openApplication(
     clock,
     logger,
     metrics: new Metrics(),
+    admin: createAdmin({
+      ...{ metadata, clock, newId, newToken, plan: 'self-hosted' },
+      presets: {
+        github: githubTrust,
+        gitlab: gitlabTrust,
+        vercel: vercelTrust,
+        generic: genericTrust,
+      },
+      status: () => ({
+        ...{ version: '0', url: 'http://127.0.0.1:5050', running: true, pid: 1 },
+        ...{ data: '/data', storage: 'filesystem' },
+      }),
+    }),
+    principals: new Principals({ identities, login, oidc, sessions: undefined, used: () => {} }),
+    cursors: new Cursors(Buffer.alloc(32, 4)),
+    idempotency: new Idempotency({ writer, sealer, clock }),
+    audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
     settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },
   };
   const services = { ...real, ...change(real) };
   const app = createApp(services, {
+    routes: apiRoutes({ version: '0' }),
     draining: () => false,
     metrics: { access: 'loopback', token: undefined },
   });

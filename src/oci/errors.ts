@@ -28,6 +28,7 @@ export type ErrorKind =
   | 'denied'
   | 'quota'
   | 'conflict'
+  | 'precondition-failed'
   | 'unsupported'
   | 'unsupported-media-type'
   | 'method-not-allowed'
@@ -61,6 +62,11 @@ export class RegistryError extends Error {
   get kind(): ErrorKind {
     return this.info.kind;
   }
+}
+
+/** For logs: what was thrown, with its stack. */
+export function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 export function refuse(

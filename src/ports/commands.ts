@@ -1,6 +1,11 @@
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { LayerCompression } from '../oci/media-types.ts';
 import type { BlobRow, Measure } from './blobs.ts';
+import type { ApiCommands } from './commands-api.ts';
+import type { EventCommands } from './commands-events.ts';
+import type { ProjectCommands } from './commands-projects.ts';
+import type { RepositoryCommands } from './commands-repositories.ts';
+import type { SignInCommands } from './commands-sign-in.ts';
 import type { WrappedKey } from './keys.ts';
 import type { Project, ProjectSettings } from './projects.ts';
 import type { Repository, Visibility } from './repositories.ts';
@@ -37,6 +42,8 @@ export interface PutManifestArgs {
   /** `os/architecture` of an image. */
   readonly platform: string | undefined;
   readonly tags: readonly string[];
+  /** False: rejects with `denied` where a tag of `tags` points at something else. */
+  readonly overwrite: boolean;
   readonly actor: string;
   readonly limits: CountLimits;
   readonly now: number;
@@ -46,7 +53,12 @@ export interface PutManifestArgs {
  * Every write, by name. Each is one transaction, run by one writer; it rejects with a `RegistryError`
  * where the facts forbid it, and then has changed nothing.
  */
-export interface Commands {
+export interface Commands
+  extends ApiCommands,
+    EventCommands,
+    SignInCommands,
+    ProjectCommands,
+    RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
   CreateProject: {

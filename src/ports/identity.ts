@@ -13,7 +13,11 @@ export interface Grant {
 export interface Identity {
   /** Stable over logins with one credential; upload sessions are bound to it. */
   readonly id: string;
-  readonly kind: 'anonymous' | 'token' | 'oidc';
+  readonly kind: 'anonymous' | 'token' | 'oidc' | 'session';
+  /** The person, where it is one. */
+  readonly accountId?: string | undefined;
+  /** May make teams and accounts, and sees the whole audit log. */
+  readonly operator?: boolean | undefined;
   /** For logs and events: a token's name, a JWT's subject. Never a secret. */
   readonly actor: string;
   readonly grants: readonly Grant[];

@@ -3,7 +3,7 @@ import type { Awaitable } from './awaitable.ts';
 /** A key of the installation, wrapped by the one from the environment or a file. */
 export interface WrappedKey {
   readonly id: string;
-  readonly purpose: 'registry-token' | 'upload-url';
+  readonly purpose: 'registry-token' | 'upload-url' | 'issuer' | 'sealing' | 'cursor';
   /** AES-256-GCM of the key's bytes: nonce, tag and ciphertext, base64url. */
   readonly wrapped: string;
   readonly createdAt: number;

@@ -1,5 +1,6 @@
 import type { Blobs } from './blobs.ts';
 import type { CommandWriter } from './commands.ts';
+import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
 import type { Manifests } from './manifests.ts';
 import type { Outbox } from './outbox.ts';
@@ -21,6 +22,7 @@ export interface Metadata {
   readonly teams: Teams;
   readonly projects: Projects;
   readonly tokens: Tokens;
+  readonly issuedTokens: IssuedTokens;
   readonly trustPolicies: TrustPolicies;
   readonly keys: Keys;
   readonly outbox: Outbox;

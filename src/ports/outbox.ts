@@ -5,7 +5,10 @@ export type EventType =
   | 'tag.moved'
   | 'tag.deleted'
   | 'manifest.deleted'
-  | 'repository.created';
+  | 'repository.created'
+  | 'repository.deleted'
+  | 'token.created'
+  | 'token.revoked';
 
 /** What happened, written in the transaction of the change itself. */
 export interface OutboxRow {

@@ -14,6 +14,9 @@ export interface Team {
 export interface Account {
   readonly id: string;
   readonly name: string;
+  readonly email?: string | undefined;
+  /** Runs the installation: may make teams and accounts, and sees the whole audit log. */
+  readonly operator?: boolean | undefined;
   readonly createdAt: number;
 }
 
@@ -33,4 +36,6 @@ export interface Teams {
   listAccounts(): Awaitable<Account[]>;
   findMember(teamId: string, accountId: string): Awaitable<Member | undefined>;
   listMembers(teamId: string): Awaitable<Member[]>;
+  /** An account's memberships, by team. */
+  listMemberships(accountId: string): Awaitable<Member[]>;
 }

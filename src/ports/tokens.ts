@@ -1,6 +1,7 @@
 import type { Awaitable } from './awaitable.ts';
 
-export type TokenScope = 'read' | 'write' | 'admin';
+/** `create` may push what is new, and overwrites no tag. */
+export type TokenScope = 'read' | 'create' | 'write' | 'admin';
 
 /** A long-lived credential. The secret itself is never stored: only its SHA-256. */
 export interface Token {
@@ -29,6 +30,8 @@ export interface RefreshToken {
 
 export type RefreshCredential =
   | { readonly type: 'token'; readonly tokenId: string; readonly teamId: string }
+  /** A token that was exchanged for a JWT (RFC 8693). */
+  | { readonly type: 'issued'; readonly issuedId: string }
   | {
       readonly type: 'oidc';
       readonly policyIds: readonly string[];

@@ -1,6 +1,21 @@
 import type { Awaitable } from './awaitable.ts';
 
-export type Action = 'pull' | 'push' | 'delete';
+/**
+ * What may be done at a place. `create` pushes what is new and moves no tag; `push` moves tags, too;
+ * `deploy` promotes and rolls back; `functions` sets functions, reads their logs and runs commands in them;
+ * `manage` changes settings, members, tokens and trust.
+ */
+export type Action = 'pull' | 'create' | 'push' | 'delete' | 'deploy' | 'functions' | 'manage';
+
+export const allActions: readonly Action[] = [
+  'pull',
+  'create',
+  'push',
+  'delete',
+  'deploy',
+  'functions',
+  'manage',
+];
 
 /** Whose tokens a team accepts, and for what. */
 export interface TrustPolicy {

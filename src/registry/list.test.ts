@@ -28,6 +28,7 @@ async function put(text: string, more: object): Promise<void> {
     platform: undefined,
     tags: [],
     actor: 'ci',
+    overwrite: true,
     limits: { plan: plan.name },
     now: 0,
     ...more,

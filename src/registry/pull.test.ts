@@ -37,6 +37,7 @@ async function put(content: Buffer, tags: string[] = []): Promise<Digest> {
     platform: undefined,
     tags,
     actor: 'ci',
+    overwrite: true,
     limits: { plan: plan.name },
     now: 0,
   });

@@ -49,7 +49,7 @@ async function image(fields: Record<string, unknown> = {}, config = linux): Prom
 }
 function put(bytes: Buffer, more: Partial<ManifestPut> = {}) {
   const contentType = JSON.parse(String(bytes)).mediaType as string;
-  const base = { ...here(), project, plan, bytes, contentType, digest: undefined };
+  const base = { ...here(), project, plan, bytes, contentType, digest: undefined, overwrite: true };
   return putManifest({ ...base, tags: ['latest'], actor: 'ci', ...more });
 }
 const here = () => ({ repository, ensure: async () => repository });
@@ -227,7 +227,10 @@ describe('what a manifest names', () => {
       clock: world.clock,
       pushed: () => {},
     });
-    const more = { ...here(), project, plan, bytes, contentType: ociManifest, actor: 'ci' };
+    const more = {
+      ...here(),
+      ...{ project, plan, bytes, contentType: ociManifest, actor: 'ci', overwrite: true },
+    };
     await refused(lost({ ...more, digest: undefined, tags: [] }), 'unavailable');
   });
 });

@@ -28,6 +28,8 @@ export interface ManifestPut {
   /** The digest that the URL names; undefined: it names a tag. */
   readonly digest: Digest | undefined;
   readonly tags: readonly string[];
+  /** False: a tag that points at something else stays, and the push is denied. */
+  readonly overwrite: boolean;
   readonly actor: string;
 }
 
@@ -92,6 +94,7 @@ export function createManifestPush(deps: {
       imageSize: imageSize(manifest),
       platform: decision.platform,
       tags: put.tags,
+      overwrite: put.overwrite,
       actor: put.actor,
       limits: countLimits(put.plan),
       now: deps.clock.now(),

@@ -6,6 +6,7 @@ import type { Metadata } from '../../src/ports/metadata.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { explainOpen } from './open-failure.ts';
 import { blobsStore } from './stores/blobs.ts';
+import { issuedTokensStore } from './stores/issued-tokens.ts';
 import { keysStore } from './stores/keys.ts';
 import { manifestsStore } from './stores/manifests.ts';
 import { outboxStore } from './stores/outbox.ts';
@@ -50,6 +51,7 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     teams: teamsStore(executor),
     projects: projectsStore(executor),
     tokens,
+    issuedTokens: issuedTokensStore(executor),
     trustPolicies: trustPoliciesStore(executor),
     keys: keysStore(executor),
     outbox: outboxStore(executor),

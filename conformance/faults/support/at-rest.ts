@@ -39,7 +39,7 @@ const contradictions: Readonly<Record<string, string>> = {
   'a wrong count of images': `select name from repositories r where image_count !=
      (select count(*) from manifests m where m.repository_id = r.id)`,
   'events that are missing': `select name from repositories r where event_sequence !=
-     (select count(*) from outbox o where o.repository_id = r.id)`,
+     (select count(*) from outbox o where o.stream_id = r.id)`,
 };
 
 /** Looks at the folder of a server that has ended, in whatever way. */

@@ -1,3 +1,4 @@
+import { mayAct } from '../../auth/authorizer.ts';
 import type { Plan } from '../../config/plans.ts';
 import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
@@ -10,6 +11,8 @@ export interface PushTarget {
   readonly repository: Repository | undefined;
   readonly project: Project;
   readonly plan: Plan;
+  /** False: tags that are there must stay as they are. */
+  readonly overwrite: boolean;
   /** The repository, made where it is missing: to be called when nothing is left that could refuse the push. */
   ensure(): Promise<Repository>;
 }
@@ -29,10 +32,11 @@ export async function pushTarget({
     projectId: project.id,
     visibility: repository?.visibility ?? ('private' as const),
   };
-  requireAccess(session, request.name, place, 'push');
+  requireAccess(session, request.name, place, 'create');
   if (!project) throw unknownName();
   const plan = plans[project.plan];
   const ensure = async () =>
     repository ?? services.ensureRepository(project, path.repository, plan, session.identity.actor);
-  return { repository, project, plan, ensure };
+  const overwrite = place !== undefined && mayAct(session.identity, place, 'push');
+  return { repository, project, plan, overwrite, ensure };
 }

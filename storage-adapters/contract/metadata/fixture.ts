@@ -105,6 +105,7 @@ export function manifest(
     platform: undefined,
     tags: [],
     actor: 'ci',
+    overwrite: true,
     limits: unlimited,
     now,
     ...rest,

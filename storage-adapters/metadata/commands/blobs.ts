@@ -2,7 +2,7 @@ import type { Digest } from '../../../src/oci/digest.ts';
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
-import { linkBlobQuery } from './uploads.ts';
+import { linkBlobOf, uncountBytes } from './uploads.ts';
 
 const find = query<{ digest: string }, { digest: string; key: string; size: number }>((db, p) =>
   db.selectFrom('blobs').select(['digest', 'key', 'size']).where('digest', '=', p('digest')),
@@ -39,7 +39,7 @@ const record = query<{
 export const linkBlob: Command<'LinkBlob'> = async (tx, args) => {
   const row = await find.get(tx, { digest: args.digest });
   if (!row) return undefined;
-  await linkBlobQuery.run(tx, args);
+  await linkBlobOf(tx, { ...args, size: row.size });
   return { digest: row.digest as Digest, key: row.key, size: row.size };
 };
 
@@ -55,6 +55,8 @@ export const unlinkBlob: Command<'UnlinkBlob'> = async (tx, args) => {
   }
   if ((await unlink.run(tx, args)) === 0)
     throw refuse('blob-unknown', 'The repository holds no such blob.');
+  const stored = await find.get(tx, { digest: args.digest });
+  await uncountBytes(tx, args.repositoryId, stored?.size ?? 0);
   return null;
 };
 

@@ -2,6 +2,7 @@ import type { CommandName } from '../../../src/ports/commands.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
+import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putManifest } from './put-manifest.ts';
 import { ensureRepository, setVisibility } from './repositories.ts';
 import * as teams from './teams.ts';
@@ -10,6 +11,8 @@ import * as uploads from './uploads.ts';
 
 /** Every write, by its name in ports/commands.ts. */
 export const commands: { readonly [N in CommandName]: Command<N> } = {
+  BeginIdempotent: beginIdempotent,
+  EndIdempotent: endIdempotent,
   CreateTeam: teams.createTeam,
   SetTeamPlan: teams.setTeamPlan,
   CreateProject: teams.createProject,

@@ -1,32 +1,79 @@
 import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import type { EventType } from '../../../src/ports/outbox.ts';
 import { type Executor, query } from '../database.ts';
 
-const next = query<{ repository: string }>((db, p) =>
+const nextOfRepository = query<{ id: string }>((db, p) =>
   db
     .updateTable('repositories')
     .set((e) => ({ event_sequence: e('event_sequence', '+', 1) }))
-    .where('id', '=', p('repository')),
+    .where('id', '=', p('id')),
 );
-const insert = query<{
+const nextOfTeam = query<{ id: string }>((db, p) =>
+  db
+    .updateTable('teams')
+    .set((e) => ({ event_sequence: e('event_sequence', '+', 1) }))
+    .where('id', '=', p('id')),
+);
+
+interface NewEvent {
   id: string;
-  repository: string;
+  stream: string;
   type: string;
+  subject: string;
   data: string;
   now: number;
-}>((db, p) =>
+}
+const columns = [
+  'id',
+  'stream_id',
+  'sequence',
+  'type',
+  'team_id',
+  'project_id',
+  'subject',
+  'data',
+  'created_at',
+] as const;
+const insertOfRepository = query<NewEvent>((db, p) =>
   db
     .insertInto('outbox')
-    .columns(['id', 'repository_id', 'sequence', 'type', 'data', 'created_at'])
+    .columns(columns)
     .expression((e) =>
       e
-        .selectFrom('repositories')
-        .where('id', '=', p('repository'))
+        .selectFrom('repositories as r')
+        .innerJoin('projects as j', 'j.id', 'r.project_id')
+        .innerJoin('teams as t', 't.id', 'j.team_id')
+        .where('r.id', '=', p('stream'))
         .select([
           e.val(p('id')).as('id'),
-          'repositories.id as repository_id',
-          'event_sequence as sequence',
+          'r.id as stream_id',
+          'r.event_sequence as sequence',
           e.val(p('type')).as('type'),
+          't.id as team_id',
+          'j.id as project_id',
+          sql<string>`t.slug || '/' || j.slug || '/' || r.name`.as('subject'),
+          e.val(p('data')).as('data'),
+          e.val(p('now')).as('created_at'),
+        ]),
+    ),
+);
+const insertOfTeam = query<NewEvent>((db, p) =>
+  db
+    .insertInto('outbox')
+    .columns(columns)
+    .expression((e) =>
+      e
+        .selectFrom('teams as t')
+        .where('t.id', '=', p('stream'))
+        .select([
+          e.val(p('id')).as('id'),
+          't.id as stream_id',
+          't.event_sequence as sequence',
+          e.val(p('type')).as('type'),
+          't.id as team_id',
+          sql<string | null>`null`.as('project_id'),
+          e.val(p('subject')).as('subject'),
           e.val(p('data')).as('data'),
           e.val(p('now')).as('created_at'),
         ]),
@@ -41,13 +88,25 @@ export async function emit(
   tx: Executor,
   event: { repositoryId: string; type: EventType; data: object; now: number },
 ): Promise<void> {
-  await next.run(tx, { repository: event.repositoryId });
-  await insert.run(tx, {
-    // Ordered by (repository, sequence): the id need only be unique.
-    id: `evt_${randomBytes(16).toString('hex')}`,
-    repository: event.repositoryId,
-    type: event.type,
-    data: JSON.stringify(event.data),
-    now: event.now,
-  });
+  await nextOfRepository.run(tx, { id: event.repositoryId });
+  await insertOfRepository.run(tx, rowOf(event, event.repositoryId, ''));
+}
+
+/** Likewise, an event that concerns no repository: in its team's own sequence. */
+export async function emitOfTeam(
+  tx: Executor,
+  event: { teamId: string; subject: string; type: EventType; data: object; now: number },
+): Promise<void> {
+  await nextOfTeam.run(tx, { id: event.teamId });
+  await insertOfTeam.run(tx, rowOf(event, event.teamId, event.subject));
+}
+
+function rowOf(
+  { type, data, now }: { type: EventType; data: object; now: number },
+  stream: string,
+  subject: string,
+): NewEvent {
+  // Ordered by (stream, sequence): the id need only be unique.
+  const id = `evt_${randomBytes(16).toString('hex')}`;
+  return { id, stream, type, subject, data: JSON.stringify(data), now };
 }

@@ -161,6 +161,7 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
   for (const tag of args.tags) {
     const from = (await findTag.get(tx, { repository: args.repositoryId, tag }))?.digest ?? null;
     if (from === args.digest) continue;
+    if (from !== null && !args.overwrite) throw mayNotMove(args, tag);
     if (from === null) await countTag(tx, args);
     const { repositoryId: repository, digest, now, actor } = args;
     await putTag.run(tx, { repository, tag, digest, now, actor });
@@ -184,6 +185,15 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
   }
   return { created, movedTags };
 };
+
+function mayNotMove({ actor }: PutManifestArgs, tag: string) {
+  return refuse(
+    'denied',
+    `The tag "${tag}" is there already, and ${actor} may push what is new, but may not move a tag.`,
+    'Push under a new tag, or use a token of scope write (or a trust policy with the action push).',
+    { tag },
+  );
+}
 
 async function requirePresent(tx: Executor, args: PutManifestArgs): Promise<void> {
   const missing: string[] = [];

@@ -33,6 +33,9 @@ const insert = query<{
     image_count: 0,
     tag_count: 0,
     event_sequence: 0,
+    stored_bytes: 0,
+    pushed_at: null,
+    pulled_at: null,
     created_at: p('now'),
   }),
 );

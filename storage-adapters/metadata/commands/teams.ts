@@ -17,6 +17,7 @@ const insertTeam = query<NewTeam>((db, p) =>
       slug: p('slug'),
       name: p('name'),
       plan: p('plan'),
+      event_sequence: 0,
       created_at: p('createdAt'),
     })
     .onConflict((c) => c.column('slug').doNothing()),
@@ -53,10 +54,22 @@ const updateSettings = query<{ projectId: string; settings: string }>((db, p) =>
     .set({ settings: p('settings') })
     .where('id', '=', p('projectId')),
 );
-const insertAccount = query<{ id: string; name: string; createdAt: number }>((db, p) =>
+const insertAccount = query<{
+  id: string;
+  name: string;
+  email: string | null;
+  operator: number;
+  createdAt: number;
+}>((db, p) =>
   db
     .insertInto('accounts')
-    .values({ id: p('id'), name: p('name'), created_at: p('createdAt') })
+    .values({
+      id: p('id'),
+      name: p('name'),
+      email: p('email'),
+      operator: p('operator'),
+      created_at: p('createdAt'),
+    })
     .onConflict((c) => c.column('name').doNothing()),
 );
 const putMember = query<{ teamId: string; accountId: string; role: string }>((db, p) =>
@@ -96,7 +109,9 @@ export const setProjectSettings: Command<'SetProjectSettings'> = async (tx, args
 };
 
 export const createAccount: Command<'CreateAccount'> = async (tx, account) => {
-  if ((await insertAccount.run(tx, account)) === 0) throw taken('account', account.name);
+  const { id, name, email, operator, createdAt } = account;
+  const row = { id, name, email: email ?? null, operator: operator ? 1 : 0, createdAt };
+  if ((await insertAccount.run(tx, row)) === 0) throw taken('account', name);
   return null;
 };
 

@@ -51,12 +51,34 @@ const insertBlob = query<{ digest: string; key: string; size: number; now: numbe
     .values({ digest: p('digest'), key: p('key'), size: p('size'), created_at: p('now') })
     .onConflict((c) => c.column('digest').doNothing()),
 );
-export const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number }>((db, p) =>
+const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number }>((db, p) =>
   db
     .insertInto('blob_links')
     .values({ repository_id: p('repositoryId'), digest: p('digest'), linked_at: p('now') })
     .onConflict((c) => c.columns(['repository_id', 'digest']).doNothing()),
 );
+const countBytes = query<{ repositoryId: string; bytes: number }>((db, p) =>
+  db
+    .updateTable('repositories')
+    .set((e) => ({ stored_bytes: e('stored_bytes', '+', p('bytes')) }))
+    .where('id', '=', p('repositoryId')),
+);
+
+/** Links a stored blob of `size` bytes into a repository, and counts it where it is new there. */
+export async function linkBlobOf(
+  tx: Executor,
+  link: { repositoryId: string; digest: string; size: number; now: number },
+): Promise<void> {
+  const { repositoryId, digest, size, now } = link;
+  const linked = await linkBlobQuery.run(tx, { repositoryId, digest, now });
+  if (linked > 0) await countBytes.run(tx, { repositoryId, bytes: size });
+}
+
+/** Takes the bytes of a blob that was unlinked off the repository's. */
+export async function uncountBytes(tx: Executor, repositoryId: string, size: number) {
+  await countBytes.run(tx, { repositoryId, bytes: -size });
+}
+
 const discardQuery = query<{ key: string; state: string | null }>((db, p) =>
   db
     .insertInto('discarded_keys')
@@ -88,7 +110,7 @@ export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
   const { digest, size, now, repositoryId } = args;
   const kept = (await insertBlob.run(tx, { digest, key: args.id, size, now })) > 0;
   if (!kept) await discard(tx, args.id, undefined);
-  await linkBlobQuery.run(tx, { repositoryId, digest, now });
+  await linkBlobOf(tx, { repositoryId, digest, size, now });
   return { kept };
 };
 

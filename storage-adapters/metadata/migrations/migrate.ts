@@ -3,9 +3,10 @@ import { refuse } from '../../../src/oci/errors.ts';
 import type { CompiledStatement, Dialect, Executor, SqlValue } from '../database.ts';
 import { query } from '../database.ts';
 import { registry } from './001-registry.ts';
+import { management } from './002-management.ts';
 
 /** In order; a released one never changes. */
-const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [registry];
+const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [registry, management];
 
 export const schemaVersion = migrations.length;
 

@@ -7,7 +7,7 @@ const list = query<{ repository: string; after: number; limit: number }, Schema[
     db
       .selectFrom('outbox')
       .selectAll()
-      .where('repository_id', '=', p('repository'))
+      .where('stream_id', '=', p('repository'))
       .where('sequence', '>', p('after'))
       .orderBy('sequence')
       .limit(p('limit')),
@@ -20,7 +20,7 @@ export function outboxStore(db: Executor): Outbox {
         rows.map(
           (row): OutboxRow => ({
             id: row.id,
-            repositoryId: row.repository_id,
+            repositoryId: row.stream_id,
             sequence: row.sequence,
             type: row.type as EventType,
             data: JSON.parse(row.data) as Record<string, unknown>,

@@ -38,6 +38,15 @@ const member = query<{ team: string; account: string }, MemberRow>((db, p) =>
     .where('m.account_id', '=', p('account')),
 );
 
+const memberships = query<{ account: string }, MemberRow>((db, p) =>
+  db
+    .selectFrom('members as m')
+    .innerJoin('accounts as a', 'a.id', 'm.account_id')
+    .select(['m.team_id', 'm.account_id', 'm.role', 'a.name'])
+    .where('m.account_id', '=', p('account'))
+    .orderBy('m.team_id'),
+);
+
 const toTeam = (row: Schema['teams']): Team => ({
   id: row.id,
   slug: row.slug,
@@ -48,6 +57,8 @@ const toTeam = (row: Schema['teams']): Team => ({
 const toAccount = (row: Schema['accounts']): Account => ({
   id: row.id,
   name: row.name,
+  ...(row.email !== null && { email: row.email }),
+  ...(row.operator === 1 && { operator: true }),
   createdAt: row.created_at,
 });
 const toMember = (row: MemberRow): Member => ({
@@ -66,6 +77,8 @@ export function teamsStore(db: Executor): Teams {
     listAccounts: () => then(accounts.all(db, {}), (rows) => rows.map(toAccount)),
     findMember: (team, accountId) =>
       then(member.get(db, { team, account: accountId }), (row) => row && toMember(row)),
+    listMemberships: (id) =>
+      then(memberships.all(db, { account: id }), (rows) => rows.map(toMember)),
     listMembers: (team) => then(members.all(db, { team }), (rows) => rows.map(toMember)),
   };
 }

@@ -1,0 +1,15 @@
+import type { Admin } from '../../projects/admin.ts';
+import type { Services } from '../services.ts';
+import type { Audit } from './audit.ts';
+import type { Cursors } from './cursor.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { Principals } from './principal.ts';
+
+/** What the API's handlers call, beside the registry's services. Made in compose.ts. */
+export interface ApiServices extends Services {
+  readonly admin: Admin;
+  readonly principals: Principals;
+  readonly cursors: Cursors;
+  readonly idempotency: Idempotency;
+  readonly audit: Audit;
+}

@@ -1,0 +1,197 @@
+import type { Access, ReplyDoc, Route } from './route.ts';
+import { object, type Schema } from './schema.ts';
+
+const errorSchema = object(
+  {
+    code: { type: 'string', description: 'Stands still: programs compare it.' },
+    message: { type: 'string', description: 'What was refused, and the rule.' },
+    hint: { type: 'string', description: 'What to do about it; may be empty.' },
+  },
+  { title: 'Error', description: 'Every error of the API.' },
+);
+
+const refusalTexts: Readonly<Record<number, string>> = {
+  400: 'A parameter or the body is not valid.',
+  401: 'No credentials, or none that are good.',
+  403: 'The caller may not do this, or the plan does not allow it.',
+  404: 'There is no such thing, or the caller has no access to it.',
+  408: 'The body did not come in time.',
+  409: 'It conflicts with what is there.',
+  412: 'If-Match names another version.',
+  413: 'The body is too large.',
+  415: 'The body is not of the type that is wanted.',
+  422: 'What was sent was understood, and cannot be done.',
+  429: 'Too many requests: wait as long as Retry-After says.',
+  500: 'A fault of the registry.',
+  503: 'Something that the registry needs does not answer: try again.',
+  507: 'The registry has no space left.',
+};
+
+const placeTexts: Readonly<Record<string, string>> = {
+  team: "The team's slug or id.",
+  project: "The project's slug.",
+  repository: "The repository's name.",
+};
+
+/** The OpenAPI 3.1 document of `routes`, from the very schemas that requests are checked against. */
+export function openApiDocument(routes: readonly Route[], about: { version: string }): object {
+  const schemas: Record<string, unknown> = {};
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = `/api/v1${route.path}`;
+    paths[path] ??= {};
+    paths[path][route.method.toLowerCase()] = operation(route, schemas);
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Gantry',
+      version: about.version,
+      description:
+        'Manages teams, projects, repositories, tokens and trust. Images themselves are pushed and pulled by the OCI distribution protocol under /v2/.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      schemas: { Error: errorSchema, ...schemas },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token (gnt_…), or a JWT of an issuer that a trust policy names.',
+        },
+        basic: {
+          type: 'http',
+          scheme: 'basic',
+          description: "As docker logs in: the team's id and a token, or `oidc` and a JWT.",
+        },
+        session: { type: 'apiKey', in: 'cookie', name: 'gantry_session' },
+      },
+    },
+  };
+}
+
+function operation(route: Route, schemas: Record<string, unknown>): object {
+  const { operationId, tag, summary, description, body, rawBody } = route;
+  const content = rawBody
+    ? { [rawBody.mediaType]: { schema: rawBody.schema } }
+    : body && { 'application/json': { schema: shared(body, schemas) } };
+  const required = rawBody !== undefined || (body?.required?.length ?? 0) > 0;
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    ...(description !== undefined && { description }),
+    'x-access': accessText(route.access),
+    security: securityOf(route.access),
+    parameters: parametersOf(route),
+    ...(content && { requestBody: { required, content } }),
+    responses: responsesOf(route, schemas),
+  };
+}
+
+function securityOf({ at }: Access): object[] {
+  const any = [{ bearer: [] }, { basic: [] }, { session: [] }];
+  return at === 'public' || at === 'repository' ? [...any, {}] : any;
+}
+
+export function accessText(access: Access): string {
+  if ('action' in access) return `${access.at}: ${access.action}`;
+  return access.at;
+}
+
+function parametersOf(route: Route): object[] {
+  const path = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    description: placeTexts[name!] ?? route.params?.[name!]?.description,
+    schema: route.params?.[name!] ?? { type: 'string', maxLength: 255 },
+  }));
+  const query = Object.entries(route.query?.properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: route.query?.required?.includes(name) ?? false,
+    description: schema.description,
+    schema,
+    ...(schema.type === 'array' && { style: 'form', explode: true }),
+  }));
+  const key = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description: 'The same request again with the same key gets the same answer, for a day.',
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+  };
+  return [...path, ...query, ...(route.idempotent ? [key] : [])];
+}
+
+function responsesOf(route: Route, schemas: Record<string, unknown>): object {
+  const responses: Record<string, unknown> = {};
+  for (const [status, reply] of Object.entries(route.replies)) {
+    responses[status] = responseOf(reply, schemas);
+  }
+  if (route.method === 'GET' && !route.replies[200]?.mediaType) {
+    responses[304] = { description: 'It is as If-None-Match has it.' };
+  }
+  for (const status of refusalsOf(route)) {
+    responses[status] = {
+      description: refusalTexts[status]!,
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+    };
+  }
+  return responses;
+}
+
+/** What follows from the route itself, and what its author adds. */
+export function refusalsOf(route: Route): number[] {
+  const { access, body, rawBody, idempotent, method, refusals = [] } = route;
+  const statuses = new Set<number>([400, 401, 403, 429, 500, 503, ...refusals]);
+  if (access.at === 'team' || access.at === 'project' || access.at === 'repository') {
+    statuses.add(404);
+  }
+  if (body || rawBody) for (const status of [408, 413, 415]) statuses.add(status);
+  if (idempotent) statuses.add(409);
+  if (method !== 'GET') for (const status of [412, 507]) statuses.add(status);
+  return [...statuses].sort((a, b) => a - b);
+}
+
+function responseOf(
+  { description, schema, mediaType }: ReplyDoc,
+  schemas: Record<string, unknown>,
+) {
+  if (!schema) return { description };
+  const type = mediaType ?? 'application/json';
+  return { description, content: { [type]: { schema: shared(schema, schemas) } } };
+}
+
+/** Schemas with a title stand once, under it. */
+function shared(schema: Schema, schemas: Record<string, unknown>): unknown {
+  const inner = mapChildren(schema, schemas);
+  if (!schema.title) return inner;
+  const known = schemas[schema.title];
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(inner)) {
+    throw new Error(`two schemas have the title ${schema.title}`);
+  }
+  schemas[schema.title] = inner;
+  return { $ref: `#/components/schemas/${schema.title}` };
+}
+
+function mapChildren(schema: Schema, schemas: Record<string, unknown>): object {
+  const each = (one: Schema) => shared(one, schemas);
+  const { properties, items, additionalProperties, oneOf, anyOf } = schema;
+  return {
+    ...schema,
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, each(v)])),
+    }),
+    ...(items && { items: each(items) }),
+    ...(typeof additionalProperties === 'object' && {
+      additionalProperties: each(additionalProperties),
+    }),
+    ...(oneOf && { oneOf: oneOf.map(each) }),
+    ...(anyOf && { anyOf: anyOf.map(each) }),
+  };
+}
