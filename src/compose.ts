@@ -12,6 +12,7 @@ import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
 import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
 import { Sealer } from './auth/sealer.ts';
+import { TokenExchange } from './auth/token-exchange.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
@@ -186,6 +187,11 @@ async function compose(
       clock,
     }),
     login,
+    tokenExchange: new TokenExchange({
+      ...{ ...metadata, oidc, clock, newToken, newId: () => newId('itk') },
+      ttlMs: () => config.exchangedTokenTtl,
+      names: () => [url, ...(config.audience ? [config.audience] : [])],
+    }),
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls,
     pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),

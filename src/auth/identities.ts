@@ -228,9 +228,15 @@ function narrowed(grant: Grant, { projectIds, actions }: IssuedToken): Grant {
   return {
     teamId: grant.teamId,
     projectIds: projects,
-    actions:
-      actions === undefined ? grant.actions : grant.actions.filter((a) => actions.includes(a)),
+    actions: actions === undefined ? grant.actions : actionsWithin(grant.actions, actions),
   };
+}
+
+/** Those of `wanted` that `granted` holds: who may push may create, though the policy does not say it. */
+export function actionsWithin(granted: readonly Action[], wanted: readonly Action[]): Action[] {
+  return wanted.filter(
+    (action) => granted.includes(action) || (action === 'create' && granted.includes('push')),
+  );
 }
 
 /** The identity of a JWT that policies matched. */

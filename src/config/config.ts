@@ -42,6 +42,8 @@ export interface Config {
 
   readonly uploadExpiry: number;
   readonly tokenTtl: number;
+  /** Of tokens that were exchanged for a JWT. */
+  readonly exchangedTokenTtl: number;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;

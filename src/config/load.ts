@@ -65,6 +65,7 @@ function toConfig(
     cacheManifests: parseBytes(s.cacheManifests)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,
     tokenTtl: parseDuration(s.tokenTtl)!,
+    exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
     headersTimeout: parseDuration(s.headersTimeout)!,
     bodyTimeout: parseDuration(s.bodyTimeout)!,
     keepAlive: parseDuration(s.keepAlive)!,

@@ -35,6 +35,7 @@ export interface Settings {
   readonly cacheManifests: string;
   readonly uploadExpiry: string;
   readonly tokenTtl: string;
+  readonly exchangedTokenTtl: string;
   readonly headersTimeout: string;
   readonly bodyTimeout: string;
   readonly keepAlive: string;

@@ -7,6 +7,7 @@ import type { ApiServices } from './api/api-services.ts';
 import type { Route } from './api/route.ts';
 import { createApiRouter } from './api/router.ts';
 import { withRequestId } from './context.ts';
+import { createExchangeEndpoint, createRevocationEndpoint } from './oauth-endpoints.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
 import { createFormLimit, createTokenEndpoint } from './token-endpoint.ts';
@@ -34,12 +35,13 @@ export function createApp(
   const registry = createRegistryHandler(services);
   const token = createTokenEndpoint(services);
   app.get('/token', token);
-  app.post(
-    '/token',
+  const form = [
     createFormLimit(services),
     express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 }),
-    token,
-  );
+  ];
+  app.post('/token', ...form, token);
+  app.post('/oauth/token', ...form, createExchangeEndpoint(services));
+  app.post('/oauth/revoke', ...form, createRevocationEndpoint(services));
   app.get('/healthz', healthz);
   app.get('/readyz', createReadyz(services, options.draining));
   app.get('/metrics', createMetricsEndpoint(services, options.metrics));

@@ -1,9 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { instanceAudience } from '../../conformance/tools/oidc-setup.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { hashSecret, Identities } from '../auth/identities.ts';
 import { createLogin } from '../auth/login.ts';
+import { createOidcVerifier } from '../auth/oidc-verifier.ts';
+import { createOutboundGuard } from '../auth/outbound-guard.ts';
 import { RegistryTokens } from '../auth/registry-tokens.ts';
 import { Sealer } from '../auth/sealer.ts';
+import { TokenExchange } from '../auth/token-exchange.ts';
 import { TokenService } from '../auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
@@ -57,8 +61,6 @@ export async function openApplication(
   const signing = { id: 'key_1', bytes: privateKey.export({ type: 'pkcs8', format: 'der' }) };
   const registryTokens = new RegistryTokens({ keys: [signing], clock, ttlSeconds: 300 });
   const identities = new Identities({ ...metadata, clock });
-  const oidc = { verify: () => Promise.reject(new Error('no issuer here')), close: () => {} };
-  const login = createLogin({ identities, clock, used: () => {}, oidc });
   const sealer = new Sealer([{ id: 'key_3', bytes: Buffer.alloc(32, 3) }]);
   const logged: LoggedLine[] = [];
   const log = (level: string) => (message: string, fields?: object) =>
@@ -70,6 +72,14 @@ export async function openApplication(
     debug: log('debug'),
     writes: () => true,
   };
+  const outbound = createOutboundGuard({ allow: ['loopback'] });
+  const audience = () => instanceAudience;
+  const oidc = createOidcVerifier({ ...metadata, audience, clock, outbound, log: logger });
+  t.after(async () => {
+    oidc.close();
+    await outbound.close();
+  });
+  const login = createLogin({ identities, clock, used: () => {}, oidc });
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
   let repositories = 0;
   const real: ApiServices = {
@@ -81,6 +91,10 @@ export async function openApplication(
       clock,
     }),
     login,
+    tokenExchange: new TokenExchange({
+      ...{ ...metadata, oidc, clock, newToken, newId: () => newId('itk') },
+      ...{ ttlMs: () => 900_000, names: () => [instanceAudience] },
+    }),
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls: new UploadUrls({ keys: [uploadKey], clock, lifetimeMs: expiryMs }),
     pull: new Pull({ ...metadata, store, cacheBytes: 1 << 20 }),

@@ -4,11 +4,13 @@ import { randomUUIDv7 } from 'node:crypto';
 export type IdPrefix =
   | 'acc'
   | 'evt'
+  | 'itk'
   | 'key'
   | 'pol'
   | 'prj'
   | 'ref'
   | 'repo'
+  | 'ses'
   | 'team'
   | 'tok'
   | 'upl';

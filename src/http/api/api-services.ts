@@ -1,3 +1,4 @@
+import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { Services } from '../services.ts';
 import type { Audit } from './audit.ts';
@@ -8,6 +9,7 @@ import type { Principals } from './principal.ts';
 /** What the API's handlers call, beside the registry's services. Made in compose.ts. */
 export interface ApiServices extends Services {
   readonly admin: Admin;
+  readonly tokenExchange: TokenExchange;
   readonly principals: Principals;
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;

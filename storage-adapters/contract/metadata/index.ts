@@ -3,6 +3,7 @@ import { blobsContract } from './blobs.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
+import { signInContract } from './sign-in.ts';
 import { writerContract } from './writer.ts';
 
 /** What every metadata adapter does. Each test gets a database of its own; a leftover fails its removal. */
@@ -28,6 +29,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
     return again;
   };
   principalsContract(open);
+  signInContract(open);
   blobsContract(open);
   manifestsContract(open);
   writerContract(open, reopen);

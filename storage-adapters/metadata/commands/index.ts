@@ -5,6 +5,7 @@ import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putManifest } from './put-manifest.ts';
 import { ensureRepository, setVisibility } from './repositories.ts';
+import * as signIn from './sign-in.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
@@ -27,6 +28,9 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CreateTrustPolicy: tokens.createTrustPolicy,
   DeleteTrustPolicy: tokens.deleteTrustPolicy,
   CreateKey: tokens.createKey,
+  CreateIssuedToken: signIn.createIssuedToken,
+  RevokeIssuedToken: signIn.revokeIssuedToken,
+  DropRefreshToken: signIn.dropRefreshToken,
   EnsureRepository: ensureRepository,
   SetVisibility: setVisibility,
   StartUpload: uploads.startUpload,
