@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectSocket } from '../../../src/cli/socket-client.ts';
+import { image } from '../../spec/bundles.ts';
+import { basic, Registry } from '../../spec/client.ts';
+import { pushBundle } from '../../spec/push.ts';
+import { type GantryServer, startServer } from '../../spec/server.ts';
+import { startIssuer, type TestIssuer } from '../../tools/issuer.ts';
+import { Asker } from './ask.ts';
+import type { CallerName } from './callers.ts';
+
+/** Where a request goes: each has a repository of the same name, with an image of its own. */
+export interface Place {
+  readonly team: string;
+  readonly teamId: string;
+  readonly project: string;
+  readonly repository: string;
+  /** `team/project/repository` */
+  readonly name: string;
+  /** Of the image `latest`; `layer` is a blob of it. */
+  readonly digest: string;
+  readonly layer: string;
+  /** Authorization of an owner of the team, for what a sample must make first. */
+  readonly owner: string;
+}
+
+export interface World {
+  readonly server: GantryServer;
+  readonly asker: Asker;
+  readonly own: Place;
+  /** The same project, a public repository. */
+  readonly open: Place;
+  /** Another project of the same team. */
+  readonly sibling: Place;
+  readonly foreign: Place;
+  /** Authorization on the API, and as a registry client logs in. */
+  readonly api: Readonly<Record<CallerName, string | undefined>>;
+  readonly registry: Readonly<Record<CallerName, string | undefined>>;
+  close(): Promise<void>;
+}
+
+const audience = 'https://registry.example.test';
+
+/** A server with two teams, their images, and everybody in `callers`. */
+export async function createWorld(): Promise<World> {
+  const issuer = await startIssuer();
+  const server = await startServer({ env: { GANTRY_OUTBOUND_ALLOW: 'loopback' } });
+  const asker = new Asker(server.origin);
+  try {
+    return await settle(server, asker, issuer);
+  } catch (error) {
+    await end(server, asker, issuer);
+    throw error;
+  }
+}
+
+async function end(server: GantryServer, asker: Asker, issuer: TestIssuer): Promise<void> {
+  asker.close();
+  await issuer.close();
+  await server.stop();
+}
+
+async function settle(server: GantryServer, asker: Asker, issuer: TestIssuer): Promise<World> {
+  const call = <T>(method: string, params: unknown) => callAdmin<T>(server, method, params);
+  const team = async (slug: string) => {
+    const { id } = await call<{ id: string }>('team.create', { slug });
+    await call('project.create', { project: `${slug}/app` });
+    return id;
+  };
+  const ownId = await team('own');
+  await call('project.create', { project: 'own/side' });
+  const foreignId = await team('foreign');
+
+  const token = async (params: object) =>
+    await call<{ id: string; token: string }>('token.create', params);
+  const ofTeam = async (scope: string, more: object = {}) =>
+    (await token({ team: 'own', scope, name: `token ${scope}`, ...more })).token;
+  const ofAccount = async (name: string, slug?: string, role?: string, scope = 'admin') => {
+    await call('account.create', { name });
+    if (slug !== undefined) await call('member.add', { team: slug, account: name, role });
+    return (await token({ account: name, scope, name: `token of ${name}` })).token;
+  };
+
+  const revoked = await token({ team: 'own', scope: 'admin', name: 'revoked' });
+  await call('token.revoke', { token: revoked.id });
+  const secrets: Omit<Record<CallerName, string>, 'none' | 'ci-pull' | 'unmatched-jwt'> = {
+    wrong: `gnt_${'0'.repeat(revoked.token.length - 4)}`,
+    revoked: revoked.token,
+    expired: await ofTeam('admin', { expires: '1s', name: 'expired' }),
+    'foreign-admin': (await token({ team: 'foreign', scope: 'admin', name: 'foreign' })).token,
+    'foreign-owner': await ofAccount('mallory', 'foreign', 'owner'),
+    narrowed: await ofTeam('admin', { projects: ['side'], name: 'narrowed' }),
+    read: await ofTeam('read'),
+    create: await ofTeam('write', { name: 'create' }),
+    write: await ofTeam('write'),
+    admin: await ofTeam('admin'),
+    viewer: await ofAccount('vera', 'own', 'viewer'),
+    developer: await ofAccount('dave', 'own', 'developer'),
+    manager: await ofAccount('mary', 'own', 'admin'),
+    owner: await ofAccount('olga', 'own', 'owner'),
+    operator: await ofAccount('root'),
+    'operator-read': '',
+  };
+  secrets['operator-read'] = (
+    await token({ account: 'root', scope: 'read', name: 'reading' })
+  ).token;
+  await makeByHand(server);
+
+  await call('policy.create', {
+    ...{ team: 'own', name: 'ci', actions: ['pull'], preset: 'generic' },
+    options: { issuer: issuer.url, audience, claims: { sub: ['org/app'] } },
+  });
+  const jwt = (sub: string) => issuer.sign({ sub, aud: audience, exp: soon() });
+  const jwts = { 'ci-pull': await jwt('org/app'), 'unmatched-jwt': await jwt('org/app-evil') };
+
+  const bearer = Object.entries({ ...secrets, ...jwts }).map(([n, s]) => [n, `Bearer ${s}`]);
+  const login = [
+    ...Object.entries(secrets).map(([name, secret]) => [
+      name,
+      basic(name.startsWith('foreign') ? foreignId : ownId, secret),
+    ]),
+    ...Object.entries(jwts).map(([name, secret]) => [name, basic('oidc', secret)]),
+  ];
+  const api = { none: undefined, ...Object.fromEntries(bearer) } as World['api'];
+  const registry = { none: undefined, ...Object.fromEntries(login) } as World['registry'];
+
+  const place = async (
+    slug: 'own' | 'foreign',
+    project: string,
+    repository: string,
+  ): Promise<Place> => {
+    const name = `${slug}/${project}/${repository}`;
+    const owner = slug === 'own' ? 'owner' : 'foreign-owner';
+    const bundle = image();
+    const client = new Registry(server.origin, registry[owner]!);
+    await pushBundle(client, name, bundle, 'latest').finally(() => client.close());
+    return {
+      ...{ team: slug, teamId: slug === 'own' ? ownId : foreignId, project, repository, name },
+      ...{ digest: bundle.top.digest, layer: bundle.blobs.at(-1)!.digest, owner: api[owner]! },
+    };
+  };
+  const world: World = {
+    ...{ server, asker, api, registry },
+    own: await place('own', 'app', 'image'),
+    open: await place('own', 'app', 'open'),
+    sibling: await place('own', 'side', 'image'),
+    foreign: await place('foreign', 'app', 'image'),
+    close: () => end(server, asker, issuer),
+  };
+  await call('repository.visibility', { repository: world.open.name, visibility: 'public' });
+  await untilRefused(world, 'expired');
+  return world;
+}
+
+const soon = (): number => Math.floor(Date.now() / 1000) + 3_000;
+
+async function callAdmin<T>(server: GantryServer, method: string, params: unknown): Promise<T> {
+  const socket = await connectSocket(server.dataFolder);
+  assert.ok(socket, 'the admin socket of the server');
+  try {
+    return (await socket.call(method, params)) as T;
+  } finally {
+    socket.close();
+  }
+}
+
+/** What no admin command makes yet. */
+async function makeByHand(server: GantryServer): Promise<void> {
+  await server.halt();
+  const database = new DatabaseSync(join(server.dataFolder, 'gantry.db'));
+  database.exec("update accounts set operator = 1 where name = 'root'");
+  database.exec("update tokens set scope = 'create' where name = 'create'");
+  database.close();
+  await server.resume();
+}
+
+/** Its second passes by itself: what is waited for is the refusal. */
+async function untilRefused({ asker, api }: World, caller: CallerName): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    const headers = { authorization: api[caller]! };
+    if ((await asker.ask({ method: 'GET', target: '/api/v1/me', headers })).status === 401) return;
+    await delay(100);
+  }
+  assert.fail(`the token of ${caller} is still taken`);
+}
