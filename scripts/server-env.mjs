@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 
 /**
  * What Node must know of the server before any program runs, as environment variables.
- * The young generation is kept small, for what is not used of it stays resident; throughput is the same.
+ * The young generation is kept small, and so is the number of the allocator's arenas (one for each thread
+ * unless limited): what is not used of either stays resident. Throughput is the same.
  */
 export function serverEnv(env = process.env) {
   return {
     UV_THREADPOOL_SIZE: fileThreads(env),
-    NODE_OPTIONS: `--max-semi-space-size=8 ${env.NODE_OPTIONS ?? ''}`.trim(),
+    MALLOC_ARENA_MAX: env.MALLOC_ARENA_MAX || '2',
+    NODE_OPTIONS: `--max-semi-space-size=4 ${env.NODE_OPTIONS ?? ''}`.trim(),
   };
 }
 
