@@ -1,5 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readIfThere, writePrivateFile } from '../config/private-file.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { PlanName } from '../ports/teams.ts';
@@ -32,7 +32,8 @@ export async function firstStart(deps: {
 }): Promise<{ bootstrap: Bootstrap; created: boolean } | undefined> {
   const { metadata, folder, url } = deps;
   const registry = new URL(url).host;
-  const existing = await readBootstrap(folder);
+  const path = join(folder, file);
+  const existing = await readBootstrap(path);
   if (!existing && (await metadata.teams.list()).length > 0) return undefined;
   const bootstrap: Bootstrap = existing
     ? { ...existing, url, registry }
@@ -45,7 +46,9 @@ export async function firstStart(deps: {
         token: newToken().secret,
       };
   // The secret is on the disk before what it opens exists, so a start that was cut short is gone on with.
-  if (existing?.url !== url) await writeBootstrap(folder, bootstrap);
+  if (existing?.url !== url) {
+    await writePrivateFile(path, `${JSON.stringify(bootstrap, null, 2)}\n`);
+  }
   const created = await makeMissing(deps, bootstrap);
   return { bootstrap, created };
 }
@@ -83,30 +86,7 @@ async function makeMissing(
   return true;
 }
 
-async function readBootstrap(folder: string): Promise<Bootstrap | undefined> {
-  try {
-    return JSON.parse(await readFile(join(folder, file), 'utf8')) as Bootstrap;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function writeBootstrap(folder: string, bootstrap: Bootstrap): Promise<void> {
-  const path = join(folder, file);
-  const temporary = `${path}.${process.pid}`;
-  const handle = await open(temporary, 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(bootstrap, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, path);
-  const parent = await open(folder, 'r');
-  try {
-    await parent.sync();
-  } finally {
-    await parent.close();
-  }
+async function readBootstrap(path: string): Promise<Bootstrap | undefined> {
+  const text = await readIfThere(path);
+  return text === undefined ? undefined : (JSON.parse(text) as Bootstrap);
 }

@@ -2,18 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { BlobStore } from '../../src/ports/blob-store.ts';
 import type { Bench, Subject } from './blob-store/bench.ts';
+import type { Case, Cases } from './blob-store/cases.ts';
 import { interrupting } from './blob-store/interrupting.ts';
 import { reading } from './blob-store/reading.ts';
 import { resuming } from './blob-store/resuming.ts';
 import { writing } from './blob-store/writing.ts';
 
 export type { Bench, Subject } from './blob-store/bench.ts';
-
-/** A case: does its work, and gives the keys that it committed. Nothing else may be left in the place. */
-export type Case = (bench: Bench, t: TestContext) => Promise<string[]>;
-
-/** Cases by the sentence of the port that each checks. */
-export type Cases = Readonly<Record<string, Case>>;
 
 const caseTimeout = 120_000;
 

@@ -3,7 +3,7 @@ import type { Sealer } from '../../auth/sealer.ts';
 import { refuse } from '../../oci/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CommandWriter } from '../../ports/commands.ts';
-import type { Reply } from './route.ts';
+import type { Reply } from './reply.ts';
 
 /** Answers of creates with an `Idempotency-Key`, kept sealed for a day: they may hold a secret. */
 export class Idempotency {

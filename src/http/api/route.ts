@@ -5,7 +5,10 @@ import type { Repository } from '../../ports/repositories.ts';
 import type { Team } from '../../ports/teams.ts';
 import type { Action } from '../../ports/trust-policies.ts';
 import type { ApiServices } from './api-services.ts';
+import type { Reply } from './reply.ts';
 import type { ObjectSchema, Schema } from './schema.ts';
+
+export { created, noContent, ok, type Reply } from './reply.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -35,13 +38,6 @@ export interface Call {
   readonly team: Team;
   readonly project: Project;
   readonly repository: Repository;
-}
-
-export interface Reply {
-  readonly status: number;
-  /** Undefined: no body. */
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Route {
@@ -79,11 +75,3 @@ export interface ReplyDoc {
   /** Of `schema`, where it is not JSON. */
   readonly mediaType?: string;
 }
-
-export const ok = (body: unknown): Reply => ({ status: 200, body });
-export const created = (body: unknown, location: string): Reply => ({
-  status: 201,
-  body,
-  headers: { Location: `/api/v1${location}` },
-});
-export const noContent: Reply = { status: 204 };

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Cases } from '../blob-store.ts';
 import { append, bytesOf, holds, newKey, readAll, rejectsWith, sourceOf } from './bench.ts';
+import type { Cases } from './cases.ts';
 
 export const interrupting: Cases = {
   'a source that fails rejects with its error, keeps what came, and the upload goes on': async (

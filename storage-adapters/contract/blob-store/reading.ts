@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Cases } from '../blob-store.ts';
 import { bytesOf, holds, keysOf, newKey, put, readAll, rejectsWith } from './bench.ts';
+import type { Cases } from './cases.ts';
 
 export const reading: Cases = {
   'a range gives its bytes, both ends included': async ({ store, unit }) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Cases } from '../blob-store.ts';
 import { append, bytesOf, holds, newKey, rejectsWith } from './bench.ts';
+import type { Cases } from './cases.ts';
 
 export const resuming: Cases = {
   'another process goes on from a state, wherever it was taken': async (bench) => {

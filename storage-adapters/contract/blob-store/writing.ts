@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { Cases } from '../blob-store.ts';
 import {
   append,
   bytesOf,
@@ -11,6 +10,7 @@ import {
   rejectsWith,
   sourceOf,
 } from './bench.ts';
+import type { Cases } from './cases.ts';
 
 export const writing: Cases = {
   'a blob of any size is read back as it was written': async ({ store, unit }) => {
