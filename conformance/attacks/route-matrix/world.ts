@@ -24,6 +24,8 @@ export interface Place {
   readonly layer: string;
   /** Authorization of an owner of the team, for what a sample must make first. */
   readonly owner: string;
+  /** Exchanges a JWT that the team trusts for a token; its id. */
+  readonly exchange: () => Promise<string>;
 }
 
 export interface World {
@@ -45,24 +47,26 @@ const audience = 'https://registry.example.test';
 
 /** A server with two teams, their images, and everybody in `callers`. */
 export async function createWorld(): Promise<World> {
-  const issuer = await startIssuer();
+  // One a team: where policies of several concern a token, nothing of them is told.
+  const issuers = [await startIssuer(), await startIssuer()];
   const server = await startServer({ env: { GANTRY_OUTBOUND_ALLOW: 'loopback' } });
   const asker = new Asker(server.origin);
   try {
-    return await settle(server, asker, issuer);
+    return await settle(server, asker, issuers);
   } catch (error) {
-    await end(server, asker, issuer);
+    await end(server, asker, issuers);
     throw error;
   }
 }
 
-async function end(server: GantryServer, asker: Asker, issuer: TestIssuer): Promise<void> {
+async function end(server: GantryServer, asker: Asker, issuers: TestIssuer[]): Promise<void> {
   asker.close();
-  await issuer.close();
+  for (const issuer of issuers) await issuer.close();
   await server.stop();
 }
 
-async function settle(server: GantryServer, asker: Asker, issuer: TestIssuer): Promise<World> {
+async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[]): Promise<World> {
+  const issuer = issuers[0]!;
   const call = <T>(method: string, params: unknown) => callAdmin<T>(server, method, params);
   const team = async (slug: string) => {
     const { id } = await call<{ id: string }>('team.create', { slug });
@@ -112,7 +116,11 @@ async function settle(server: GantryServer, asker: Asker, issuer: TestIssuer): P
     ...{ team: 'own', name: 'ci', actions: ['pull'], preset: 'generic' },
     options: { issuer: issuer.url, audience, claims: { sub: ['org/app'] } },
   });
-  const jwt = (sub: string) => issuer.sign({ sub, aud: audience, exp: soon() });
+  await call('policy.create', {
+    ...{ team: 'foreign', name: 'ci', actions: ['pull'], preset: 'generic' },
+    options: { issuer: issuers[1]!.url, audience, claims: { sub: ['org/app'] } },
+  });
+  const jwt = (sub: string, from = issuer) => from.sign({ sub, aud: audience, exp: soon() });
   const jwts = { 'ci-pull': await jwt('org/app'), 'unmatched-jwt': await jwt('org/app-evil') };
 
   const bearer = Object.entries({ ...secrets, ...jwts }).map(([n, s]) => [n, `Bearer ${s}`]);
@@ -139,6 +147,8 @@ async function settle(server: GantryServer, asker: Asker, issuer: TestIssuer): P
     return {
       ...{ team: slug, teamId: slug === 'own' ? ownId : foreignId, project, repository, name },
       ...{ digest: bundle.top.digest, layer: bundle.blobs.at(-1)!.digest, owner: api[owner]! },
+      exchange: async () =>
+        exchange(asker, slug, await jwt('org/app', issuers[slug === 'own' ? 0 : 1])),
     };
   };
   const world: World = {
@@ -147,11 +157,25 @@ async function settle(server: GantryServer, asker: Asker, issuer: TestIssuer): P
     open: await place('own', 'app', 'open'),
     sibling: await place('own', 'side', 'image'),
     foreign: await place('foreign', 'app', 'image'),
-    close: () => end(server, asker, issuer),
+    close: () => end(server, asker, issuers),
   };
   await call('repository.visibility', { repository: world.open.name, visibility: 'public' });
   await untilRefused(world, 'expired');
   return world;
+}
+
+async function exchange(asker: Asker, team: string, jwt: string): Promise<string> {
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    ...{ subject_token: jwt, team },
+  });
+  const { status, body } = await asker.ask({
+    ...{ method: 'POST', target: '/oauth/token', body: form.toString() },
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { id: string }).id;
 }
 
 const soon = (): number => Math.floor(Date.now() / 1000) + 3_000;

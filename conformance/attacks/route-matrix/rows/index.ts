@@ -1,5 +1,6 @@
 import type { Rows } from '../row.ts';
 import { metaRows } from './meta.ts';
+import { signInRows } from './sign-in.ts';
 
 /** Every operation of the API, by operationId: one without a row fails the test, and a row without one. */
-export const rows: Rows = { ...metaRows };
+export const rows: Rows = { ...metaRows, ...signInRows };
