@@ -6,7 +6,6 @@ import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Identities } from './auth/identities.ts';
 import { loadKeys } from './auth/key-ring.ts';
-import { LastUse } from './auth/last-use.ts';
 import { createLogin } from './auth/login.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
@@ -28,6 +27,7 @@ import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
+import { LastUse } from './maintenance/last-use.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -116,8 +116,16 @@ async function compose(
   });
 
   const identities = new Identities({ ...metadata, clock });
-  const lastUse = new LastUse({ writer, clock, everyMs: lastUseEveryMs });
+  const lastUse = new LastUse({
+    ...{ clock, everyMs: lastUseEveryMs },
+    write: (uses) => writer.run('TouchTokens', { uses }),
+  });
   opened.push(() => lastUse.close());
+  const lastPull = new LastUse({
+    ...{ clock, everyMs: lastUseEveryMs },
+    write: (uses) => writer.run('TouchRepositories', { uses }),
+  });
+  opened.push(() => lastPull.close());
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   opened.push(() => outbound.close());
   const oidc = createOidcVerifier({
@@ -194,6 +202,8 @@ async function compose(
     }),
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls,
+    pulled: (repositoryId) => lastPull.note(repositoryId),
+    discarded: () => sweeper.wake(),
     pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),
     blobPush,
     blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),

@@ -44,8 +44,13 @@ export interface Application {
   readonly services: ApiServices;
   readonly port: number;
   readonly logged: LoggedLine[];
-  /** A token of the world's team, for `Authorization`. */
-  token(scope: TokenScope): Promise<{ id: string; secret: string; basic: string }>;
+  /** Ids of the repositories that were pulled from. */
+  readonly pulled: readonly string[];
+  /** A token of the world's team unless another is named, for `Authorization`. */
+  token(
+    scope: TokenScope,
+    of?: { teamId?: string; projectIds?: string[] },
+  ): Promise<{ id: string; secret: string; basic: string }>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
@@ -82,6 +87,7 @@ export async function openApplication(
   const login = createLogin({ identities, clock, used: () => {}, oidc });
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
   let repositories = 0;
+  const pulled: string[] = [];
   const real: ApiServices = {
     authenticator: new Authenticator({
       registryTokens,
@@ -97,6 +103,8 @@ export async function openApplication(
     }),
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls: new UploadUrls({ keys: [uploadKey], clock, lifetimeMs: expiryMs }),
+    pulled: (id) => void pulled.push(id),
+    discarded: () => {},
     pull: new Pull({ ...metadata, store, cacheBytes: 1 << 20 }),
     blobPush: world.blobPush({ newUploadId: () => newKey() }),
     blobMount: new BlobMount({ ...metadata, clock }),
@@ -145,17 +153,18 @@ export async function openApplication(
     services,
     port,
     logged,
-    async token(scope) {
+    pulled,
+    async token(scope, { teamId = 'team_1', projectIds } = {}) {
       const id = `tok_${++tokens}`;
       const secret = `gnt_${'x'.repeat(20)}${tokens}`;
       await writer.run('CreateToken', {
         token: {
           id,
           name: `name-of-${id}`,
-          teamId: 'team_1',
+          teamId,
           accountId: undefined,
           scope,
-          projectIds: undefined,
+          projectIds,
           createdAt: 0,
           expiresAt: undefined,
           revokedAt: undefined,
@@ -163,7 +172,7 @@ export async function openApplication(
         },
         hash: hashSecret(secret),
       });
-      const basic = `Basic ${Buffer.from(`team_1:${secret}`).toString('base64')}`;
+      const basic = `Basic ${Buffer.from(`${teamId}:${secret}`).toString('base64')}`;
       return { id, secret, basic };
     },
     fetch: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),

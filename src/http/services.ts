@@ -22,6 +22,8 @@ export interface Services {
   readonly tokenService: TokenService;
   readonly uploadUrls: UploadUrls;
   readonly pull: Pull;
+  /** Notes that something was pulled from a repository. Costs nothing: it is written down later. */
+  readonly pulled: (repositoryId: string) => void;
   readonly blobPush: BlobPush;
   readonly blobMount: BlobMount;
   readonly putManifest: ReturnType<typeof createManifestPush>;

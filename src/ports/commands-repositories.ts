@@ -1,3 +1,36 @@
-/** Writes of the management of repositories, teams and projects. */
-// biome-ignore lint/suspicious/noEmptyInterface: commands come
-export interface RepositoryCommands {}
+import type { Digest } from '../oci/digest.ts';
+import type { Commands, CountLimits } from './commands.ts';
+import type { Repository } from './repositories.ts';
+
+/** Writes of the management of repositories and their tags. */
+export interface RepositoryCommands {
+  /** As `EnsureRepository`, but rejects with `conflict` where there is one of that name. */
+  CreateRepository: { args: Commands['EnsureRepository']['args']; result: Repository };
+  /**
+   * With all that it holds: tags, manifests, links, open uploads (their keys are discarded). Blobs that no
+   * repository links any more stay stored. Event `repository.deleted`. Rejects with `name-unknown`.
+   */
+  DeleteRepository: {
+    args: { repositoryId: string; actor: string; now: number };
+    result: { discarded: number };
+  };
+  /** Last pulls, in batches. */
+  TouchRepositories: { args: { uses: readonly { id: string; at: number }[] }; result: null };
+  /**
+   * Points a tag at a manifest that the repository holds. Rejects with `manifest-unknown`, with `denied`
+   * where the tag points at something else and may not be overwritten, with `quota`. Event `tag.moved`
+   * where it changes.
+   */
+  PutTag: {
+    args: {
+      repositoryId: string;
+      tag: string;
+      digest: Digest;
+      overwrite: boolean;
+      actor: string;
+      limits: CountLimits;
+      now: number;
+    };
+    result: { created: boolean; moved: boolean };
+  };
+}

@@ -25,6 +25,15 @@ export interface Referrer {
   readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
+/** An image that can be run and that an index names. */
+export interface ChildImage {
+  readonly parent: Digest;
+  readonly digest: Digest;
+  /** `os/architecture`. */
+  readonly platform: string;
+  readonly imageSize: number;
+}
+
 export interface Manifests {
   /** By tag or by digest, always from the database. Undefined: no such repository. */
   resolve(path: RepositoryPath, reference: string): Awaitable<ResolvedManifest | undefined>;
@@ -33,6 +42,8 @@ export interface Manifests {
   content(digest: Digest): Awaitable<Buffer | undefined>;
   /** Which of `digests` the repository holds. */
   findMany(repositoryId: string, digests: readonly Digest[]): Awaitable<ManifestRow[]>;
+  /** What the indexes among `digests` name, one level deep, without what cannot be run. */
+  childImages(repositoryId: string, digests: readonly Digest[]): Awaitable<ChildImage[]>;
   /** Manifests whose subject is `subject`, by digest in byte order, after `last`, at most `limit`. */
   referrers(
     repositoryId: string,

@@ -81,7 +81,8 @@ export interface Schema {
     event_sequence: number;
     /** Bytes of the blobs that it links. */
     stored_bytes: number;
-    pushed_at: number | null;
+    /** 0: never. */
+    pushed_at: number;
     pulled_at: number | null;
     created_at: number;
   };

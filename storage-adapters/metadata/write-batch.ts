@@ -53,6 +53,8 @@ async function runTogether(
 }
 
 const sqliteFull = 13;
+/** SQLITE_CONSTRAINT_FOREIGNKEY. */
+const withoutParent = 787;
 
 /** What a client may be told: a refusal as it is, a failure of the database without its inside. */
 function toErrorInfo(error: unknown): ErrorInfo {
@@ -63,6 +65,13 @@ function toErrorInfo(error: unknown): ErrorInfo {
       kind: 'storage-full',
       message: 'The registry has no room left to record this.',
       hint: 'The operator must free space; then try again.',
+    };
+  }
+  if (code === withoutParent) {
+    return {
+      kind: 'name-unknown',
+      message: 'What this belongs to was deleted meanwhile.',
+      hint: 'Check that the repository is still there, and try again.',
     };
   }
   if (code !== 0) {

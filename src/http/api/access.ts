@@ -2,6 +2,7 @@ import { knowsTeam, mayAct, mayActInTeam } from '../../auth/authorizer.ts';
 import { refuse } from '../../oci/errors.ts';
 import { isNameComponent } from '../../oci/reference.ts';
 import type { Identity } from '../../ports/identity.ts';
+import type { Metadata } from '../../ports/metadata.ts';
 import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import type { Team } from '../../ports/teams.ts';
@@ -77,12 +78,19 @@ async function inProject(
   const known = place ?? (project && placeOf(project));
   const knows =
     known && (mayAct(identity, known, 'pull') || mayAct(identity, known, access.action));
-  if (!team || !project || !place || !knows) throw absent(identity);
+  const shown = knows || (project && (await hasPublicParts(metadata, access, project)));
+  if (!team || !project || !place || !shown) throw absent(identity);
+  if (!knows) return { team, project };
   if (!mayAct(identity, place, access.action)) {
     if (identity.kind === 'anonymous') throw unauthorized();
     throw denied(identity, `needs the action ${access.action} there`);
   }
   return { team, project, ...(repository && { repository }) };
+}
+
+async function hasPublicParts(metadata: Metadata, access: Access, project: Project) {
+  if (access.at !== 'project' || !access.orPublicParts) return false;
+  return metadata.repositories.hasPublic(project.id);
 }
 
 async function findTeam({ metadata }: Pick<Services, 'metadata'>, slugOrId: string) {

@@ -10,6 +10,8 @@ import type { Principals } from './principal.ts';
 export interface ApiServices extends Services {
   readonly admin: Admin;
   readonly tokenExchange: TokenExchange;
+  /** To be told of open uploads that went with a repository: their bytes are to be removed. */
+  readonly discarded: () => void;
   readonly principals: Principals;
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;

@@ -92,13 +92,18 @@ function operation(route: Route, schemas: Record<string, unknown>): object {
   };
 }
 
-function securityOf({ at }: Access): object[] {
+function securityOf(access: Access): object[] {
   const any = [{ bearer: [] }, { basic: [] }, { session: [] }];
-  return at === 'public' || at === 'repository' ? [...any, {}] : any;
+  const open =
+    access.at === 'public' ||
+    access.at === 'repository' ||
+    (access.at === 'project' && access.orPublicParts);
+  return open ? [...any, {}] : any;
 }
 
 export function accessText(access: Access): string {
-  if ('action' in access) return `${access.at}: ${access.action}`;
+  const parts = access.at === 'project' && access.orPublicParts ? ', or what is public' : '';
+  if ('action' in access) return `${access.at}: ${access.action}${parts}`;
   return access.at;
 }
 

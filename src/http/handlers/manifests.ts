@@ -27,6 +27,7 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
   requireAccess(session, name, repository ?? (await absentPlace(services, path)), 'pull');
   const manifest = resolved?.manifest;
   if (!repository || !manifest) throw repository ? unknownManifest(reference) : unknownRepository();
+  if (req.method === 'GET') services.pulled(repository.id);
   const etag = `"${manifest.digest}"`;
   const headers = [
     'Content-Type',

@@ -3,6 +3,7 @@ import { blobsContract } from './blobs.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
+import { repositoriesContract } from './repositories.ts';
 import { signInContract } from './sign-in.ts';
 import { writerContract } from './writer.ts';
 
@@ -32,5 +33,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   signInContract(open);
   blobsContract(open);
   manifestsContract(open);
+  repositoriesContract(open);
   writerContract(open, reopen);
 }

@@ -2,10 +2,17 @@ import type { CommandName } from '../../../src/ports/commands.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
+import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putManifest } from './put-manifest.ts';
-import { ensureRepository, setVisibility } from './repositories.ts';
+import {
+  createRepository,
+  ensureRepository,
+  setVisibility,
+  touchRepositories,
+} from './repositories.ts';
 import * as signIn from './sign-in.ts';
+import { putTag } from './tags.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
@@ -33,6 +40,10 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   DropRefreshToken: signIn.dropRefreshToken,
   EnsureRepository: ensureRepository,
   SetVisibility: setVisibility,
+  CreateRepository: createRepository,
+  DeleteRepository: deleteRepository,
+  TouchRepositories: touchRepositories,
+  PutTag: putTag,
   StartUpload: uploads.startUpload,
   AdvanceUpload: uploads.advanceUpload,
   FinishUpload: uploads.finishUpload,

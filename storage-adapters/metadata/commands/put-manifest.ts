@@ -3,6 +3,7 @@ import type { PutManifestArgs } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
+import { emitMoved, moveTag } from './tags.ts';
 
 const missingBlobs = query<{ repository: string; digests: string }, { value: string }>(
   (db, p, dialect) =>
@@ -81,11 +82,8 @@ const addImage = query<{ repository: string }>((db, p) =>
     .set((e) => ({ image_count: e('image_count', '+', 1) }))
     .where('id', '=', p('repository')),
 );
-const counts = query<{ repository: string }, { image_count: number; tag_count: number }>((db, p) =>
-  db
-    .selectFrom('repositories')
-    .select(['image_count', 'tag_count'])
-    .where('id', '=', p('repository')),
+const counts = query<{ repository: string }, { image_count: number }>((db, p) =>
+  db.selectFrom('repositories').select('image_count').where('id', '=', p('repository')),
 );
 const insertReference = query<{
   repository: string;
@@ -115,40 +113,10 @@ const insertMeasure = query<{ digest: string; compression: string }>((db, p) =>
     })
     .onConflict((c) => c.columns(['digest', 'compression']).doNothing()),
 );
-const findTag = query<{ repository: string; tag: string }, { digest: string }>((db, p) =>
-  db
-    .selectFrom('tags')
-    .select('digest')
-    .where('repository_id', '=', p('repository'))
-    .where('name', '=', p('tag')),
-);
-const putTag = query<{
-  repository: string;
-  tag: string;
-  digest: string;
-  now: number;
-  actor: string;
-}>((db, p) =>
-  db
-    .insertInto('tags')
-    .values({
-      repository_id: p('repository'),
-      name: p('tag'),
-      digest: p('digest'),
-      created_at: p('now'),
-      updated_at: p('now'),
-      updated_by: p('actor'),
-    })
-    .onConflict((c) =>
-      c
-        .columns(['repository_id', 'name'])
-        .doUpdateSet({ digest: p('digest'), updated_at: p('now'), updated_by: p('actor') }),
-    ),
-);
-const addTag = query<{ repository: string }>((db, p) =>
+const pushed = query<{ repository: string; now: number }>((db, p) =>
   db
     .updateTable('repositories')
-    .set((e) => ({ tag_count: e('tag_count', '+', 1) }))
+    .set({ pushed_at: p('now') })
     .where('id', '=', p('repository')),
 );
 
@@ -156,18 +124,12 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
   await requirePresent(tx, args);
   const created = await insert(tx, args);
   if (created) await insertParts(tx, args);
-  const movedTags: string[] = [];
   const moves: { tag: string; from: string | null }[] = [];
   for (const tag of args.tags) {
-    const from = (await findTag.get(tx, { repository: args.repositoryId, tag }))?.digest ?? null;
-    if (from === args.digest) continue;
-    if (from !== null && !args.overwrite) throw mayNotMove(args, tag);
-    if (from === null) await countTag(tx, args);
-    const { repositoryId: repository, digest, now, actor } = args;
-    await putTag.run(tx, { repository, tag, digest, now, actor });
-    moves.push({ tag, from });
-    movedTags.push(tag);
+    const move = await moveTag(tx, { ...args, tag });
+    if (move) moves.push({ tag, from: move.from });
   }
+  await pushed.run(tx, { repository: args.repositoryId, now: args.now });
   const { repositoryId, digest, mediaType, now, actor } = args;
   await emit(tx, {
     repositoryId,
@@ -175,25 +137,9 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
     data: { digest, mediaType, tags: args.tags, created, actor },
     now,
   });
-  for (const { tag, from } of moves) {
-    await emit(tx, {
-      repositoryId,
-      type: 'tag.moved',
-      data: { tag, from, to: digest, actor },
-      now,
-    });
-  }
-  return { created, movedTags };
+  for (const { tag, from } of moves) await emitMoved(tx, { ...args, tag }, from);
+  return { created, movedTags: moves.map(({ tag }) => tag) };
 };
-
-function mayNotMove({ actor }: PutManifestArgs, tag: string) {
-  return refuse(
-    'denied',
-    `The tag "${tag}" is there already, and ${actor} may push what is new, but may not move a tag.`,
-    'Push under a new tag, or use a token of scope write (or a trust policy with the action push).',
-    { tag },
-  );
-}
 
 async function requirePresent(tx: Executor, args: PutManifestArgs): Promise<void> {
   const missing: string[] = [];
@@ -254,20 +200,4 @@ async function insertParts(tx: Executor, args: PutManifestArgs): Promise<void> {
     await insertReference.run(tx, { repository, digest, child, kind: 'manifest' });
   }
   for (const layer of args.layers) await insertMeasure.run(tx, layer);
-}
-
-async function countTag(tx: Executor, args: PutManifestArgs): Promise<void> {
-  const { tags, plan } = args.limits;
-  if (tags !== undefined) {
-    const held = await counts.get(tx, { repository: args.repositoryId });
-    if (held && held.tag_count >= tags) {
-      throw refuse(
-        'quota',
-        `The repository holds ${held.tag_count} tags, and the ${plan} plan allows ${tags}.`,
-        'Delete tags that are not needed, or change the plan: npx gantry admin team set-plan.',
-        { limit: tags, plan },
-      );
-    }
-  }
-  await addTag.run(tx, { repository: args.repositoryId });
 }

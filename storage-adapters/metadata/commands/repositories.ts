@@ -34,7 +34,7 @@ const insert = query<{
     tag_count: 0,
     event_sequence: 0,
     stored_bytes: 0,
-    pushed_at: null,
+    pushed_at: 0,
     pulled_at: null,
     created_at: p('now'),
   }),
@@ -50,6 +50,14 @@ const setVisibilityQuery = query<{ repositoryId: string; visibility: string }>((
     .updateTable('repositories')
     .set({ visibility: p('visibility') })
     .where('id', '=', p('repositoryId')),
+);
+
+const touch = query<{ id: string; at: number }>((db, p) =>
+  db
+    .updateTable('repositories')
+    .set({ pulled_at: p('at') })
+    .where('id', '=', p('id'))
+    .where((e) => e.or([e('pulled_at', 'is', null), e('pulled_at', '<', p('at'))])),
 );
 
 export const ensureRepository: Command<'EnsureRepository'> = async (tx, args) => {
@@ -89,6 +97,22 @@ export const ensureRepository: Command<'EnsureRepository'> = async (tx, args) =>
     now: args.now,
   });
   return { ...common, id: args.id, teamId: owner.team_id, visibility: args.visibility };
+};
+
+export const createRepository: Command<'CreateRepository'> = async (tx, args) => {
+  if (await find.get(tx, { project: args.projectId, name: args.name })) {
+    throw refuse(
+      'conflict',
+      `The project holds a repository named "${args.name}" already.`,
+      'Push to it, change its visibility with PATCH, or choose another name.',
+    );
+  }
+  return ensureRepository(tx, args);
+};
+
+export const touchRepositories: Command<'TouchRepositories'> = async (tx, { uses }) => {
+  for (const use of uses) await touch.run(tx, use);
+  return null;
 };
 
 export const setVisibility: Command<'SetVisibility'> = async (tx, args) => {

@@ -17,8 +17,10 @@ export function management(dialect: Dialect): Compilable[] {
     addColumn('accounts', 'email', text),
     addColumn('accounts', 'operator', `${integer} not null default 0`),
     addColumn('repositories', 'stored_bytes', `${integer} not null default 0`),
-    addColumn('repositories', 'pushed_at', integer),
+    addColumn('repositories', 'pushed_at', `${integer} not null default 0`),
     addColumn('repositories', 'pulled_at', integer),
+    index('repositories_by_push', 'repositories', ['project_id', 'pushed_at', 'name']),
+    index('repositories_by_visibility', 'repositories', ['project_id', 'visibility', 'name']),
     index('tags_by_date', 'tags', ['repository_id', 'updated_at', 'name']),
     index('manifests_by_date', 'manifests', ['repository_id', 'pushed_at', 'digest']),
     db.schema.alterTable('outbox').renameColumn('repository_id', 'stream_id'),
@@ -240,7 +242,7 @@ export function management(dialect: Dialect): Compilable[] {
     statement(
       'update repositories set stored_bytes = coalesce((select sum(b.size) from blob_links l ' +
         'join blobs b on b.digest = l.digest where l.repository_id = repositories.id), 0), ' +
-        'pushed_at = (select max(m.pushed_at) from manifests m where m.repository_id = repositories.id)',
+        'pushed_at = coalesce((select max(m.pushed_at) from manifests m where m.repository_id = repositories.id), 0)',
     ),
   ];
 }

@@ -46,6 +46,27 @@ const content = query<{ digest: string }, { bytes: Uint8Array }>((db, p) =>
   db.selectFrom('manifest_contents').select('bytes').where('digest', '=', p('digest')),
 );
 
+interface ChildColumns {
+  parent: string;
+  digest: string;
+  platform: string | null;
+  image_size: number;
+}
+const childImages = query<{ repository: string; digests: string }, ChildColumns>((db, p, dialect) =>
+  db
+    .selectFrom('manifest_references as f')
+    .innerJoin('manifests as m', (j) =>
+      j.onRef('m.repository_id', '=', 'f.repository_id').onRef('m.digest', '=', 'f.child'),
+    )
+    .select(['f.digest as parent', 'm.digest', 'm.platform', 'm.image_size'])
+    .where('f.repository_id', '=', p('repository'))
+    .where('f.kind', '=', 'manifest')
+    .where('m.platform', 'is not', null)
+    .where('f.digest', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+    ),
+);
+
 interface ReferrerColumns extends ManifestColumns {
   artifact_type: string | null;
   annotations: string | null;
@@ -120,6 +141,15 @@ export function manifestsStore(db: Executor): Manifests {
     findMany: (repository, digests) =>
       then(many.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
         rows.map(toRow),
+      ),
+    childImages: (repository, digests) =>
+      then(childImages.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
+        rows.map((row) => ({
+          parent: row.parent as Digest,
+          digest: row.digest as Digest,
+          platform: row.platform ?? '',
+          imageSize: row.image_size,
+        })),
       ),
     referrers: (repository, subject, { artifactType, last = '', limit }) =>
       then(

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Repositories, Repository, Visibility } from '../../../src/ports/repositories.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { Builder } from '../schema.ts';
+import { repositoryLists } from './repository-lists.ts';
 
 export interface RepositoryColumns {
   repository_id: string;
@@ -73,6 +74,7 @@ const names = query<NamesArgs, { team: string; project: string; name: string }>(
 
 export function repositoriesStore(db: Executor): Repositories {
   return {
+    ...repositoryLists(db),
     find: (path) => then(find.get(db, path), (row) => row && toRepository(row)),
     listNames: (scope, last, limit) =>
       then(

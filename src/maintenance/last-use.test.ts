@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
+import { openAuthKit, start } from '../auth/auth-test-kit.ts';
 import { refuse } from '../oci/errors.ts';
-import type { CommandWriter } from '../ports/commands.ts';
-import { type AuthKit, openAuthKit, start } from './auth-test-kit.ts';
-import { LastUse } from './last-use.ts';
+import { LastUse, type Use } from './last-use.ts';
 
 const never = 2 ** 30;
 
-async function open(t: TestContext, writer?: (kit: AuthKit) => CommandWriter) {
+type Write = (uses: readonly Use[]) => Promise<unknown>;
+
+async function open(t: TestContext, change: (real: Write) => Write = (real) => real) {
   const kit = await openAuthKit(t);
   const { id } = await kit.token({ teamId: (await kit.team()).id });
   const lastUse = new LastUse({
-    writer: writer?.(kit) ?? kit.metadata.writer,
+    write: change((uses) => kit.metadata.writer.run('TouchTokens', { uses })),
     clock: kit.clock,
     everyMs: never,
   });
@@ -39,16 +40,16 @@ test('what is left is written at the end', async (t) => {
 });
 
 test('nothing used, nothing written', async (t) => {
-  const { lastUse } = await open(t, () => ({ run: () => assert.fail('there is nothing') }));
+  const { lastUse } = await open(t, () => () => assert.fail('there is nothing'));
   await lastUse.flush();
 });
 
 test('where the database cannot be written, uses wait for the next time', async (t) => {
   let down = true;
-  const { kit, id, lastUse, lastUsedAt } = await open(t, ({ metadata }) => ({
-    run: (name, args) =>
-      down ? Promise.reject(refuse('unavailable', 'down')) : metadata.writer.run(name, args),
-  }));
+  const { kit, id, lastUse, lastUsedAt } = await open(
+    t,
+    (real) => (uses) => (down ? Promise.reject(refuse('unavailable', 'down')) : real(uses)),
+  );
   lastUse.note(id);
   await assert.rejects(lastUse.flush(), { kind: 'unavailable' });
   const failing = lastUse.flush();

@@ -1,22 +1,30 @@
 import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter } from '../ports/commands.ts';
 
-/** Remembers when tokens were used, and writes it down now and then: a login must not wait for it. */
+export interface Use {
+  readonly id: string;
+  readonly at: number;
+}
+
+/** Remembers when things were used, and writes it down now and then: neither a login nor a pull waits for it. */
 export class LastUse {
   readonly #uses = new Map<string, number>();
-  readonly #writer: CommandWriter;
+  readonly #write: (uses: readonly Use[]) => Promise<unknown>;
   readonly #clock: Clock;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(deps: { writer: CommandWriter; clock: Clock; everyMs: number }) {
-    this.#writer = deps.writer;
+  constructor(deps: {
+    write: (uses: readonly Use[]) => Promise<unknown>;
+    clock: Clock;
+    everyMs: number;
+  }) {
+    this.#write = deps.write;
     this.#clock = deps.clock;
     this.#timer = setInterval(() => void this.flush().catch(() => {}), deps.everyMs);
     this.#timer.unref();
   }
 
-  note(tokenId: string): void {
-    this.#uses.set(tokenId, this.#clock.now());
+  note(id: string): void {
+    this.#uses.set(id, this.#clock.now());
   }
 
   async flush(): Promise<void> {
@@ -24,9 +32,9 @@ export class LastUse {
     const uses = [...this.#uses].map(([id, at]) => ({ id, at }));
     this.#uses.clear();
     try {
-      await this.#writer.run('TouchTokens', { uses });
+      await this.#write(uses);
     } catch (error) {
-      // For the next time, unless a token was used again meanwhile.
+      // For the next time, unless it was used again meanwhile.
       for (const { id, at } of uses) if (!this.#uses.has(id)) this.#uses.set(id, at);
       throw error;
     }

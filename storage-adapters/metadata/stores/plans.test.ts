@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, test } from 'node:test';
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { CompiledStatement, Executor } from '../database.ts';
+import { sqliteDialect } from '../dialects/sqlite.ts';
+import { openSqliteMetadata } from '../sqlite.ts';
+import { manifestsStore } from './manifests.ts';
+import { repositoriesStore } from './repositories.ts';
+import { tagsStore } from './tags.ts';
+
+let folder = '';
+let database: DatabaseSync;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-plans-'));
+  await (await openSqliteMetadata({ folder })).close();
+  database = new DatabaseSync(join(folder, 'gantry.db'));
+});
+after(async () => {
+  database.close();
+  await rm(folder, { recursive: true });
+});
+
+/** How SQLite would run what `use` asks for. */
+function planOf(use: (executor: Executor) => unknown): string[] {
+  let plan: string[] | undefined;
+  const explain = ({ sql, parameters }: CompiledStatement): unknown[] => {
+    const rows = database
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...parameters.map(() => null)) as { detail: string }[];
+    plan = rows.map((row) => row.detail);
+    return [];
+  };
+  const never = () => assert.fail('lists only read rows');
+  use({ dialect: sqliteDialect, all: explain, get: never, run: never });
+  assert.ok(plan, 'nothing was asked for');
+  return plan;
+}
+
+const digests = ['sha256:0' as Digest];
+const both = ['asc', 'desc'] as const;
+
+/** The index that each list walks along, and the columns that it begins at. */
+const cases: [string, (executor: Executor) => unknown, RegExp][] = [
+  ...both.flatMap((order): [string, (executor: Executor) => unknown, RegExp][] => [
+    [
+      `tags by name, ${order}`,
+      (db) => tagsStore(db).page('r', { sort: 'name', order, limit: 9 }),
+      /^SEARCH g USING PRIMARY KEY \(repository_id=\? AND name[<>]\?\)$/,
+    ],
+    [
+      `tags by date, ${order}`,
+      (db) => tagsStore(db).page('r', { sort: 'date', order, limit: 9 }),
+      /^SEARCH g USING INDEX tags_by_date \(repository_id=\? AND \(updated_at,name\)[<>]\(\?,\?\)\)$/,
+    ],
+    [
+      `repositories by name, ${order}`,
+      (db) => repositoriesStore(db).list('p', { sort: 'name', order, limit: 9 }),
+      /^SEARCH r USING INDEX repositories_by_name \(project_id=\? AND name[<>]\?\)$/,
+    ],
+    [
+      `repositories by last push, ${order}`,
+      (db) => repositoriesStore(db).list('p', { sort: 'pushed', order, limit: 9 }),
+      /^SEARCH r USING INDEX repositories_by_push \(project_id=\? AND \(pushed_at,name\)[<>]\(\?,\?\)\)$/,
+    ],
+  ]),
+  [
+    'tags of a digest',
+    (db) => tagsStore(db).namesOf('r', digests[0]!, undefined, 9),
+    /^SEARCH tags USING (COVERING )?INDEX tags_by_digest \(repository_id=\? AND digest=\? AND name>\?\)$/,
+  ],
+  [
+    "indexes' images",
+    (db) => manifestsStore(db).childImages('r', digests),
+    /^SEARCH f USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,
+  ],
+];
+
+describe('a list is a range of an index: nothing is read that is not shown, and nothing is sorted', () => {
+  for (const [title, use, walked] of cases)
+    test(title, () => {
+      const plan = planOf(use);
+      const shown = plan.join('\n');
+      assert.ok(
+        plan.some((step) => walked.test(step)),
+        shown,
+      );
+      assert.doesNotMatch(shown, /TEMP B-TREE/);
+      assert.doesNotMatch(shown, /^SCAN (?!wanted\b)/m);
+    });
+});
