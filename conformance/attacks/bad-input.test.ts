@@ -148,6 +148,7 @@ describe('Bad input: Expect: 100-continue', () => {
     for (const [method, target, headers, status] of [
       ['PATCH', path, { ...expecting(10), Authorization: 'Basic eDp5' }, 401],
       ['PATCH', path.replace(/.$/, 'x'), expecting(10), 404],
+      ['PATCH', path, { ...expecting(10), 'Content-Range': '5-14' }, 416],
       ['PUT', `/v2/${repository}/manifests/latest`, manifest, 413],
       ['PUT', `/v2/${repository}/manifests/-bad`, { ...manifest, 'Content-Length': '5' }, 400],
       ['POST', `/v2/${repository}/blobs/uploads/?digest=md5:0`, expecting(10), 400],

@@ -14,6 +14,7 @@ import { layerTooLarge } from '../../policy/layer-size.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import type { UploadRow } from '../../ports/uploads.ts';
 import type { ChunkOptions } from '../../registry/push-blob.ts';
+import { checkRange, unknownUpload } from '../../registry/upload-refusals.ts';
 import { isGranted, requireAccess, unauthorized } from '../access.ts';
 import { acceptBody, contentLength, hasBody, withProgress } from '../body.ts';
 import { answer, type Context, type Handler, type Headers } from '../context.ts';
@@ -55,6 +56,7 @@ export const patchUpload: Handler = async (context) => {
   const { row, target } = await findUpload(context);
   const options = chunkOptions(context, target.plan);
   refuseLargeBody(req, target.plan, row.offset);
+  checkRange(options.range, row.offset);
   acceptBody(context);
   const offset = await withProgress(req, services.settings.bodyTimeoutMs, () =>
     services.blobPush.append(row, req, options),
@@ -92,6 +94,8 @@ async function takeLast(
   const { req, res, request, services } = context;
   const source = hasBody(req) ? req : undefined;
   const options = chunkOptions(context, target.plan);
+  // Before the client is told to send.
+  checkRange(options.range, row.offset);
   if (source) acceptBody(context);
   const { size } = await withProgress(req, services.settings.bodyTimeoutMs, () =>
     services.blobPush.finish(row, digest, source, options),
@@ -218,12 +222,4 @@ function answerBlob(
     Location: `${services.origins.publicUrl ?? ''}/v2/${name}/blobs/${digest}`,
     'Docker-Content-Digest': digest,
   });
-}
-
-function unknownUpload(): RegistryError {
-  return refuse(
-    'upload-unknown',
-    'There is no such upload: it was finished, cancelled, has expired, or is not yours.',
-    'Start the upload again.',
-  );
 }
