@@ -6,13 +6,15 @@ import type { Role, Teams } from '../ports/teams.ts';
 import type { RefreshCredential, Token, TokenScope, Tokens } from '../ports/tokens.ts';
 import { type Action, allActions, type TrustPolicies } from '../ports/trust-policies.ts';
 
-const actionsOf: Record<TokenScope, readonly Action[]> = {
+/** What a token of that scope may do. */
+export const actionsOf: Record<TokenScope, readonly Action[]> = {
   read: ['pull'],
   create: ['pull', 'create'],
   write: ['pull', 'create', 'push', 'deploy', 'functions'],
   admin: allActions,
 };
-const scopeOf: Record<Role, TokenScope> = {
+/** What a person of that role may do, as the scope that allows the same. */
+export const scopeOf: Record<Role, TokenScope> = {
   viewer: 'read',
   developer: 'write',
   admin: 'admin',
@@ -169,7 +171,7 @@ export class Identities {
         kind: 'token',
         actor: token.name,
         accountId,
-        ...(account?.operator && token.scope === 'admin' && { operator: true }),
+        ...(account?.operator && isUnlimited(token) && { operator: true }),
         grants: await this.#memberGrants(accountId, actions, token.projectIds),
         expiresAt: token.expiresAt,
         credential: undefined,
@@ -211,12 +213,18 @@ export class Identities {
         id: token.id,
         kind: 'token',
         actor: token.name,
+        ...(token.accountId !== undefined && { accountId: token.accountId }),
         grants: [{ teamId, projectIds: token.projectIds, actions }],
         expiresAt: token.expiresAt,
         credential: { type: 'token', tokenId: token.id, teamId },
       },
     };
   }
+}
+
+/** Whether a person's token stands for all that the person may do. */
+export function isUnlimited({ scope, projectIds }: Pick<Token, 'scope' | 'projectIds'>): boolean {
+  return scope === 'admin' && projectIds === undefined;
 }
 
 /** A policy's grant, no wider than what the token asked for. */

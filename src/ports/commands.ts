@@ -67,10 +67,23 @@ export interface Commands
   };
   SetProjectSettings: { args: { projectId: string; settings: ProjectSettings }; result: null };
   CreateAccount: { args: Account; result: null };
-  PutMember: { args: { teamId: string; accountId: string; role: Role }; result: null };
-  RemoveMember: { args: { teamId: string; accountId: string }; result: null };
-  CreateToken: { args: { token: Token; hash: string }; result: null };
-  RevokeToken: { args: { id: string; now: number }; result: { revoked: boolean } };
+  /**
+   * `asOwner` false: rejects with `denied` where an owner would be made or changed; true unless given.
+   * Rejects with `conflict` where the team would lose its last owner.
+   */
+  PutMember: {
+    args: { teamId: string; accountId: string; role: Role; asOwner?: boolean };
+    result: null;
+  };
+  /** As PutMember has it. */
+  RemoveMember: { args: { teamId: string; accountId: string; asOwner?: boolean }; result: null };
+  /** Event `token.created` for a team's token; a person's is none of the teams' business. */
+  CreateToken: { args: { token: Token; hash: string; actor?: string }; result: null };
+  /** Event `token.revoked`, likewise. */
+  RevokeToken: {
+    args: { id: string; now: number; actor?: string };
+    result: { revoked: boolean };
+  };
   CreateRefreshToken: {
     args: {
       id: string;

@@ -23,4 +23,12 @@ export interface Project {
 export interface Projects {
   findBySlugs(teamSlug: string, projectSlug: string): Awaitable<Project | undefined>;
   listByTeam(teamId: string): Awaitable<Project[]>;
+  /** Those that there are, in no order. */
+  findByIds(ids: readonly string[]): Awaitable<Project[]>;
+  /** Those of a team, or of `ids` in it, by slug, after `after`, at most `limit`. */
+  page(
+    scope: { readonly teamId: string; readonly ids: readonly string[] | undefined },
+    after: string | undefined,
+    limit: number,
+  ): Awaitable<Project[]>;
 }

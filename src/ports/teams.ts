@@ -32,10 +32,20 @@ export interface Teams {
   findById(id: string): Awaitable<Team | undefined>;
   findBySlug(slug: string): Awaitable<Team | undefined>;
   list(): Awaitable<Team[]>;
+  /** Those of `ids` (undefined: all) by slug, after `after`, at most `limit`. */
+  page(
+    ids: readonly string[] | undefined,
+    after: string | undefined,
+    limit: number,
+  ): Awaitable<Team[]>;
   findAccount(idOrName: string): Awaitable<Account | undefined>;
   listAccounts(): Awaitable<Account[]>;
+  /** By name, after `after`, at most `limit`. */
+  pageAccounts(after: string | undefined, limit: number): Awaitable<Account[]>;
   findMember(teamId: string, accountId: string): Awaitable<Member | undefined>;
   listMembers(teamId: string): Awaitable<Member[]>;
+  /** By the account's name, after `after`, at most `limit`. */
+  pageMembers(teamId: string, after: string | undefined, limit: number): Awaitable<Member[]>;
   /** An account's memberships, by team. */
   listMemberships(accountId: string): Awaitable<Member[]>;
 }

@@ -39,11 +39,19 @@ export type RefreshCredential =
       readonly subject: string;
     };
 
+/** Whose: one of the two. */
+export interface TokenFilter {
+  readonly teamId?: string;
+  readonly accountId?: string;
+}
+
 export interface Tokens {
   /** By SHA-256 of the secret, lower-case hex. */
   findByHash(hash: string): Awaitable<Token | undefined>;
   findById(id: string): Awaitable<Token | undefined>;
-  list(filter: { teamId?: string; accountId?: string }): Awaitable<Token[]>;
+  list(filter: TokenFilter): Awaitable<Token[]>;
+  /** Newest first, those older than `before`, at most `limit`. */
+  page(filter: TokenFilter, before: string | undefined, limit: number): Awaitable<Token[]>;
   findRefresh(hash: string): Awaitable<RefreshToken | undefined>;
   /**
    * A number that changes with every change to tokens, members, roles, policies and visibility: what was

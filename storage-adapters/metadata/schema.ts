@@ -225,6 +225,8 @@ export interface ManagementSchema {
     reason: string | null;
     request_id: string | null;
   };
+  /** Slugs that teams gave up, which nobody else may take until then. */
+  held_slugs: { slug: string; team_id: string; until: number };
   secrets: {
     id: string;
     project_id: string;

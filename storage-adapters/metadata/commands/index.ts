@@ -1,9 +1,11 @@
 import type { CommandName } from '../../../src/ports/commands.ts';
+import * as accounts from './accounts.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
+import { putMember, removeMember } from './members.ts';
 import { putManifest } from './put-manifest.ts';
 import {
   createRepository,
@@ -13,6 +15,7 @@ import {
 } from './repositories.ts';
 import * as signIn from './sign-in.ts';
 import { putTag } from './tags.ts';
+import { updateTeam } from './team-slugs.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
@@ -25,9 +28,12 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   SetTeamPlan: teams.setTeamPlan,
   CreateProject: teams.createProject,
   SetProjectSettings: teams.setProjectSettings,
-  CreateAccount: teams.createAccount,
-  PutMember: teams.putMemberCommand,
-  RemoveMember: teams.removeMemberCommand,
+  UpdateTeam: updateTeam,
+  CreateAccount: accounts.createAccount,
+  UpdateAccount: accounts.updateAccount,
+  DeleteAccount: accounts.deleteAccount,
+  PutMember: putMember,
+  RemoveMember: removeMember,
   CreateToken: tokens.createToken,
   RevokeToken: tokens.revokeToken,
   CreateRefreshToken: tokens.createRefreshToken,

@@ -1,6 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
-import { bumpAuthEpoch, type Command } from './command.ts';
+import type { Command } from './command.ts';
+import { takeSlug } from './team-slugs.ts';
 
 interface NewTeam {
   id: string;
@@ -54,38 +55,8 @@ const updateSettings = query<{ projectId: string; settings: string }>((db, p) =>
     .set({ settings: p('settings') })
     .where('id', '=', p('projectId')),
 );
-const insertAccount = query<{
-  id: string;
-  name: string;
-  email: string | null;
-  operator: number;
-  createdAt: number;
-}>((db, p) =>
-  db
-    .insertInto('accounts')
-    .values({
-      id: p('id'),
-      name: p('name'),
-      email: p('email'),
-      operator: p('operator'),
-      created_at: p('createdAt'),
-    })
-    .onConflict((c) => c.column('name').doNothing()),
-);
-const putMember = query<{ teamId: string; accountId: string; role: string }>((db, p) =>
-  db
-    .insertInto('members')
-    .values({ team_id: p('teamId'), account_id: p('accountId'), role: p('role') })
-    .onConflict((c) => c.columns(['team_id', 'account_id']).doUpdateSet({ role: p('role') })),
-);
-const removeMember = query<{ teamId: string; accountId: string }>((db, p) =>
-  db
-    .deleteFrom('members')
-    .where('team_id', '=', p('teamId'))
-    .where('account_id', '=', p('accountId')),
-);
-
 export const createTeam: Command<'CreateTeam'> = async (tx, team) => {
+  await takeSlug(tx, { slug: team.slug, teamId: team.id, now: team.createdAt });
   if ((await insertTeam.run(tx, team)) === 0) throw taken('team', team.slug);
   return null;
 };
@@ -105,26 +76,6 @@ export const setProjectSettings: Command<'SetProjectSettings'> = async (tx, args
   const row = { projectId: args.projectId, settings: JSON.stringify(args.settings) };
   if ((await updateSettings.run(tx, row)) === 0)
     throw refuse('not-found', 'There is no such project.');
-  return null;
-};
-
-export const createAccount: Command<'CreateAccount'> = async (tx, account) => {
-  const { id, name, email, operator, createdAt } = account;
-  const row = { id, name, email: email ?? null, operator: operator ? 1 : 0, createdAt };
-  if ((await insertAccount.run(tx, row)) === 0) throw taken('account', name);
-  return null;
-};
-
-export const putMemberCommand: Command<'PutMember'> = async (tx, args) => {
-  await putMember.run(tx, args);
-  await bumpAuthEpoch(tx);
-  return null;
-};
-
-export const removeMemberCommand: Command<'RemoveMember'> = async (tx, args) => {
-  if ((await removeMember.run(tx, args)) === 0)
-    throw refuse('not-found', 'That account is not a member of the team.');
-  await bumpAuthEpoch(tx);
   return null;
 };
 

@@ -1,6 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import { bumpAuthEpoch, type Command } from './command.ts';
+import { emitOfTeam } from './outbox.ts';
 
 interface NewToken {
   id: string;
@@ -34,6 +35,9 @@ const revoke = query<{ id: string; now: number }>((db, p) =>
     .set({ revoked_at: p('now') })
     .where('id', '=', p('id'))
     .where('revoked_at', 'is', null),
+);
+const find = query<{ id: string }, { team_id: string | null; name: string }>((db, p) =>
+  db.selectFrom('tokens').select(['team_id', 'name']).where('id', '=', p('id')),
 );
 const touch = query<{ id: string; at: number }>((db, p) =>
   db
@@ -107,7 +111,10 @@ const insertKey = query<{ id: string; purpose: string; wrapped: string; createdA
 const jsonOrNull = (value: unknown): string | null =>
   value === undefined ? null : JSON.stringify(value);
 
-export const createToken: Command<'CreateToken'> = async (tx, { token, hash }) => {
+/** Who acts, where nobody is named: whoever holds the data folder. */
+const nobody = 'operator';
+
+export const createToken: Command<'CreateToken'> = async (tx, { token, hash, actor = nobody }) => {
   await insertToken.run(tx, {
     id: token.id,
     name: token.name,
@@ -119,13 +126,34 @@ export const createToken: Command<'CreateToken'> = async (tx, { token, hash }) =
     createdAt: token.createdAt,
     expiresAt: token.expiresAt ?? null,
   });
+  if (token.teamId !== undefined) {
+    const { id, name, scope, projectIds = null, expiresAt = null, createdAt: now } = token;
+    await emitOfTeam(tx, {
+      teamId: token.teamId,
+      subject: id,
+      type: 'token.created',
+      data: { tokenId: id, name, scope, projectIds, expiresAt, actor },
+      now,
+    });
+  }
   return null;
 };
 
 export const revokeToken: Command<'RevokeToken'> = async (tx, args) => {
-  const revoked = (await revoke.run(tx, args)) > 0;
-  if (revoked) await bumpAuthEpoch(tx);
-  return { revoked };
+  const { id, now, actor = nobody } = args;
+  if ((await revoke.run(tx, { id, now })) === 0) return { revoked: false };
+  await bumpAuthEpoch(tx);
+  const token = await find.get(tx, { id });
+  if (token?.team_id != null) {
+    await emitOfTeam(tx, {
+      teamId: token.team_id,
+      subject: id,
+      type: 'token.revoked',
+      data: { tokenId: id, name: token.name, actor },
+      now,
+    });
+  }
+  return { revoked: true };
 };
 
 export const touchTokens: Command<'TouchTokens'> = async (tx, { uses }) => {

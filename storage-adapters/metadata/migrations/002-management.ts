@@ -133,6 +133,10 @@ export function management(dialect: Dialect): Compilable[] {
       ['id'],
     ),
     index('audit_by_team', 'audit', ['team_id', 'id']),
+    // What a team was called before: nobody else's for a while.
+    table('held_slugs', { slug: 'text', team_id: 'text', until: 'integer' }, ['slug'], {
+      references: { team_id: 'teams' },
+    }),
     table(
       'secrets',
       {

@@ -19,6 +19,30 @@ const byTeam = query<{ team: string }, Row>((db, p) =>
   joined(db).where('p.team_id', '=', p('team')).orderBy('p.slug'),
 );
 
+const byIds = query<{ ids: string }, Row>((db, p, dialect) =>
+  joined(db).where('p.id', 'in', (e) =>
+    e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+  ),
+);
+const page = query<{ team: string; after: string; limit: number }, Row>((db, p) =>
+  joined(db)
+    .where('p.team_id', '=', p('team'))
+    .where('p.slug', '>', p('after'))
+    .orderBy('p.slug')
+    .limit(p('limit')),
+);
+const pageOf = query<{ team: string; ids: string; after: string; limit: number }, Row>(
+  (db, p, dialect) =>
+    joined(db)
+      .where('p.team_id', '=', p('team'))
+      .where('p.id', 'in', (e) =>
+        e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+      )
+      .where('p.slug', '>', p('after'))
+      .orderBy('p.slug')
+      .limit(p('limit')),
+);
+
 const toProject = (row: Row): Project => ({
   id: row.id,
   teamId: row.team_id,
@@ -33,6 +57,15 @@ export function projectsStore(db: Executor): Projects {
   return {
     findBySlugs: (team, project) =>
       then(bySlugs.get(db, { team, project }), (row) => row && toProject(row)),
+    findByIds: (ids) =>
+      then(byIds.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(toProject)),
+    page: ({ teamId: team, ids }, after = '', limit) =>
+      then(
+        ids === undefined
+          ? page.all(db, { team, after, limit })
+          : pageOf.all(db, { team, ids: JSON.stringify(ids), after, limit }),
+        (rows) => rows.map(toProject),
+      ),
     listByTeam: (team) => then(byTeam.all(db, { team }), (rows) => rows.map(toProject)),
   };
 }

@@ -11,6 +11,26 @@ const bySlug = query<{ slug: string }, Schema['teams']>((db, p) =>
 const all = query<object, Schema['teams']>((db) =>
   db.selectFrom('teams').selectAll().orderBy('slug'),
 );
+const page = query<{ ids: string; after: string; limit: number }, Schema['teams']>(
+  (db, p, dialect) =>
+    db
+      .selectFrom('teams')
+      .selectAll()
+      .where('id', 'in', (e) =>
+        e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+      )
+      .where('slug', '>', p('after'))
+      .orderBy('slug')
+      .limit(p('limit')),
+);
+const pageOfAll = query<{ after: string; limit: number }, Schema['teams']>((db, p) =>
+  db
+    .selectFrom('teams')
+    .selectAll()
+    .where('slug', '>', p('after'))
+    .orderBy('slug')
+    .limit(p('limit')),
+);
 const account = query<{ key: string }, Schema['accounts']>((db, p) =>
   db
     .selectFrom('accounts')
@@ -20,6 +40,14 @@ const account = query<{ key: string }, Schema['accounts']>((db, p) =>
 const accounts = query<object, Schema['accounts']>((db) =>
   db.selectFrom('accounts').selectAll().orderBy('name'),
 );
+const accountPage = query<{ after: string; limit: number }, Schema['accounts']>((db, p) =>
+  db
+    .selectFrom('accounts')
+    .selectAll()
+    .where('name', '>', p('after'))
+    .orderBy('name')
+    .limit(p('limit')),
+);
 type MemberRow = { team_id: string; account_id: string; role: string; name: string };
 const members = query<{ team: string }, MemberRow>((db, p) =>
   db
@@ -28,6 +56,16 @@ const members = query<{ team: string }, MemberRow>((db, p) =>
     .select(['m.team_id', 'm.account_id', 'm.role', 'a.name'])
     .where('m.team_id', '=', p('team'))
     .orderBy('a.name'),
+);
+const memberPage = query<{ team: string; after: string; limit: number }, MemberRow>((db, p) =>
+  db
+    .selectFrom('members as m')
+    .innerJoin('accounts as a', 'a.id', 'm.account_id')
+    .select(['m.team_id', 'm.account_id', 'm.role', 'a.name'])
+    .where('m.team_id', '=', p('team'))
+    .where('a.name', '>', p('after'))
+    .orderBy('a.name')
+    .limit(p('limit')),
 );
 const member = query<{ team: string; account: string }, MemberRow>((db, p) =>
   db
@@ -73,12 +111,23 @@ export function teamsStore(db: Executor): Teams {
     findById: (id) => then(byId.get(db, { id }), (row) => row && toTeam(row)),
     findBySlug: (slug) => then(bySlug.get(db, { slug }), (row) => row && toTeam(row)),
     list: () => then(all.all(db, {}), (rows) => rows.map(toTeam)),
+    page: (ids, after = '', limit) =>
+      then(
+        ids === undefined
+          ? pageOfAll.all(db, { after, limit })
+          : page.all(db, { ids: JSON.stringify(ids), after, limit }),
+        (rows) => rows.map(toTeam),
+      ),
     findAccount: (key) => then(account.get(db, { key }), (row) => row && toAccount(row)),
     listAccounts: () => then(accounts.all(db, {}), (rows) => rows.map(toAccount)),
+    pageAccounts: (after = '', limit) =>
+      then(accountPage.all(db, { after, limit }), (rows) => rows.map(toAccount)),
     findMember: (team, accountId) =>
       then(member.get(db, { team, account: accountId }), (row) => row && toMember(row)),
     listMemberships: (id) =>
       then(memberships.all(db, { account: id }), (rows) => rows.map(toMember)),
     listMembers: (team) => then(members.all(db, { team }), (rows) => rows.map(toMember)),
+    pageMembers: (team, after = '', limit) =>
+      then(memberPage.all(db, { team, after, limit }), (rows) => rows.map(toMember)),
   };
 }

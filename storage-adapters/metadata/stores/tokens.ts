@@ -20,6 +20,23 @@ const byTeam = query<{ team: string }, Schema['tokens']>((db, p) =>
 const byAccount = query<{ account: string }, Schema['tokens']>((db, p) =>
   db.selectFrom('tokens').selectAll().where('account_id', '=', p('account')).orderBy('id'),
 );
+interface PageArgs {
+  owner: string;
+  before: string;
+  limit: number;
+}
+const pageOf = (column: 'team_id' | 'account_id') =>
+  query<PageArgs, Schema['tokens']>((db, p) =>
+    db
+      .selectFrom('tokens')
+      .selectAll()
+      .where(column, '=', p('owner'))
+      .where('id', '<', p('before'))
+      .orderBy('id', 'desc')
+      .limit(p('limit')),
+  );
+const pageByTeam = pageOf('team_id');
+const pageByAccount = pageOf('account_id');
 const refresh = query<{ hash: string }, Schema['refresh_tokens']>((db, p) =>
   db.selectFrom('refresh_tokens').selectAll().where('hash', '=', p('hash')),
 );
@@ -40,6 +57,9 @@ const toToken = (row: Schema['tokens']): Token => ({
   lastUsedAt: row.last_used_at ?? undefined,
 });
 
+/** After every id. */
+const last = '~';
+
 export function tokensStore(db: Executor): Tokens {
   return {
     findByHash: (hash) => then(byHash.get(db, { hash }), (row) => row && toToken(row)),
@@ -49,6 +69,13 @@ export function tokensStore(db: Executor): Tokens {
         teamId === undefined
           ? byAccount.all(db, { account: accountId ?? '' })
           : byTeam.all(db, { team: teamId }),
+        (rows) => rows.map(toToken),
+      ),
+    page: ({ teamId, accountId = '' }, before = last, limit) =>
+      then(
+        teamId === undefined
+          ? pageByAccount.all(db, { owner: accountId, before, limit })
+          : pageByTeam.all(db, { owner: teamId, before, limit }),
         (rows) => rows.map(toToken),
       ),
     findRefresh: (hash) =>

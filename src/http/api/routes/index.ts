@@ -1,12 +1,27 @@
 import type { Route } from '../route.ts';
+import { accountRoutes } from './accounts.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
 import { meRoutes } from './me.ts';
+import { memberRoutes } from './members.ts';
 import { metaRoutes } from './meta.ts';
+import { myTokenRoutes } from './my-tokens.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
+import { teamRoutes } from './teams.ts';
+import { tokenRoutes } from './tokens.ts';
 
 /** Every route under /api/v1. */
 export function apiRoutes(about: { version: string }): Route[] {
-  const routes: Route[] = [...meRoutes, ...issuedTokenRoutes, ...repositoryRoutes, ...tagRoutes];
+  const routes: Route[] = [
+    ...meRoutes,
+    ...myTokenRoutes,
+    ...teamRoutes,
+    ...memberRoutes,
+    ...tokenRoutes,
+    ...issuedTokenRoutes,
+    ...repositoryRoutes,
+    ...tagRoutes,
+    ...accountRoutes,
+  ];
   return [...routes, ...metaRoutes(routes, about)];
 }
