@@ -5,6 +5,7 @@ import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
 import { signInContract } from './sign-in.ts';
+import { teamsContract } from './teams.ts';
 import { writerContract } from './writer.ts';
 
 /** What every metadata adapter does. Each test gets a database of its own; a leftover fails its removal. */
@@ -30,6 +31,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
     return again;
   };
   principalsContract(open);
+  teamsContract(open);
   signInContract(open);
   blobsContract(open);
   manifestsContract(open);
