@@ -46,7 +46,7 @@ test('a project: made under its team, listed, narrowed and widened again', async
 });
 
 test('people: an account, member of a team with a role that can change, removed', async (t) => {
-  const { admin } = await adminKit(t);
+  const { admin, refusal } = await adminKit(t);
   await admin.call('team.create', { slug: 'acme' });
   const account = await admin.call('account.create', { name: 'ada@example.com' });
   assert.match(account.id, /^acc_/);
@@ -58,9 +58,13 @@ test('people: an account, member of a team with a role that can change, removed'
     members.map(({ accountName, role }) => [accountName, role]),
     [['ada@example.com', 'owner']],
   );
+  const last = await refusal('member.remove', { team: 'acme', account: account.id });
+  assert.deepEqual([last.kind, /last owner/.test(last.message)], ['conflict', true]);
+  await admin.call('account.create', { name: 'bob' });
+  await admin.call('member.add', { team: 'acme', account: 'bob', role: 'owner' });
   await admin.call('member.remove', { team: 'acme', account: account.id });
-  assert.deepEqual((await admin.call('member.list', { team: 'acme' })).members, []);
-  assert.equal((await admin.call('account.list', {})).accounts.length, 1);
+  assert.equal((await admin.call('member.list', { team: 'acme' })).members.length, 1);
+  assert.equal((await admin.call('account.list', {})).accounts.length, 2);
 });
 
 test('a team token: its secret once, its hash stored, narrowed to projects, with an expiry', async (t) => {
