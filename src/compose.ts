@@ -19,6 +19,7 @@ import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
 import { version } from './config/version.ts';
+import { openEvents } from './events/open-events.ts';
 import type { ApiServices } from './http/api/api-services.ts';
 import { Cursors } from './http/api/cursor.ts';
 import { Idempotency } from './http/api/idempotency.ts';
@@ -173,6 +174,12 @@ async function compose(
   );
   opened.push(() => sweeper.stop());
 
+  const events = openEvents({
+    ...{ metadata, clock, log: logger },
+    keep: { forMs: config.eventRetention, count: config.eventLimit },
+  });
+  opened.push(() => events.close());
+
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
     status: () => statusOf(config, url, startedAt),
@@ -187,6 +194,7 @@ async function compose(
     cursors: new Cursors(cursorKey!.bytes),
     idempotency: new Idempotency({ writer, sealer, clock }),
     audit: { record: (record) => logger.info('audit', { ...record }) },
+    ...{ events: events.events, followers: events.followers },
     authenticator: new Authenticator({
       registryTokens,
       identities,
@@ -247,6 +255,8 @@ async function compose(
     keepAliveMs: config.keepAlive,
   });
   opened.push(() => server.drain(config.drainTimeout));
+  // Before the drain: streams would never end by themselves.
+  opened.push(() => events.followers.close());
   url = config.publicUrl ?? server.url;
   const socket = await openAdminSocket({
     folder: config.data,

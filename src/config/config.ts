@@ -44,6 +44,9 @@ export interface Config {
   readonly tokenTtl: number;
   /** Of tokens that were exchanged for a JWT. */
   readonly exchangedTokenTtl: number;
+  /** How long events and deliveries are kept, and how many events at most. */
+  readonly eventRetention: number;
+  readonly eventLimit: number;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;

@@ -64,6 +64,8 @@ function toConfig(
     measure: s.measure,
     cacheManifests: parseBytes(s.cacheManifests)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,
+    eventRetention: parseDuration(s.eventRetention)!,
+    eventLimit: s.eventLimit,
     tokenTtl: parseDuration(s.tokenTtl)!,
     exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
     headersTimeout: parseDuration(s.headersTimeout)!,

@@ -34,6 +34,8 @@ export interface Settings {
   readonly measure: boolean;
   readonly cacheManifests: string;
   readonly uploadExpiry: string;
+  readonly eventRetention: string;
+  readonly eventLimit: number;
   readonly tokenTtl: string;
   readonly exchangedTokenTtl: string;
   readonly headersTimeout: string;

@@ -12,6 +12,7 @@ import { TokenService } from '../auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
 import { plansWith } from '../config/plans.ts';
+import { openEvents } from '../events/open-events.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -86,6 +87,14 @@ export async function openApplication(
   });
   const login = createLogin({ identities, clock, used: () => {}, oidc });
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
+  const events = openEvents({
+    ...{ metadata, clock, log: logger },
+    keep: { forMs: 30 * 86_400_000, count: 1_000_000 },
+  });
+  t.after(() => {
+    events.followers.close();
+    return events.close();
+  });
   let repositories = 0;
   const pulled: string[] = [];
   const real: ApiServices = {
@@ -138,6 +147,7 @@ export async function openApplication(
     cursors: new Cursors(Buffer.alloc(32, 4)),
     idempotency: new Idempotency({ writer, sealer, clock }),
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
+    ...{ events: events.events, followers: events.followers },
     settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },
   };
   const services = { ...real, ...change(real) };

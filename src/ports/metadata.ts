@@ -1,5 +1,7 @@
+import type { AuditRows } from './audit.ts';
 import type { Blobs } from './blobs.ts';
 import type { CommandWriter } from './commands.ts';
+import type { Events } from './events.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
 import type { Manifests } from './manifests.ts';
@@ -11,6 +13,7 @@ import type { Teams } from './teams.ts';
 import type { Tokens } from './tokens.ts';
 import type { TrustPolicies } from './trust-policies.ts';
 import type { Uploads } from './uploads.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** The facts: stores that read, and the one way to write. */
 export interface Metadata {
@@ -26,7 +29,12 @@ export interface Metadata {
   readonly trustPolicies: TrustPolicies;
   readonly keys: Keys;
   readonly outbox: Outbox;
+  readonly events: Events;
+  readonly webhooks: Webhooks;
+  readonly audit: AuditRows;
   readonly writer: CommandWriter;
+  /** Called soon after each commit of this process's writes. */
+  onCommit(listener: () => void): void;
   /** Resolves where a read and the writer both answer; rejects with `unavailable` else. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -21,6 +21,19 @@ export interface OutboxRow {
   readonly createdAt: number;
 }
 
+export const allEventTypes: readonly EventType[] = [
+  'image.pushed',
+  'tag.moved',
+  'tag.deleted',
+  'manifest.deleted',
+  'repository.created',
+  'repository.deleted',
+  'token.created',
+  'token.revoked',
+];
+
 export interface Outbox {
+  /** Whether the relay has taken all. */
+  isEmpty(): Awaitable<boolean>;
   listByRepository(repositoryId: string, after: number, limit: number): Awaitable<OutboxRow[]>;
 }

@@ -3,6 +3,9 @@ import { randomUUIDv7 } from 'node:crypto';
 /** What an id is of, as its prefix tells people who see one in a log. */
 export type IdPrefix =
   | 'acc'
+  | 'att'
+  | 'aud'
+  | 'dlv'
   | 'evt'
   | 'itk'
   | 'key'
@@ -13,7 +16,8 @@ export type IdPrefix =
   | 'ses'
   | 'team'
   | 'tok'
-  | 'upl';
+  | 'upl'
+  | 'whk';
 
 /**
  * A new id: prefix, `_` and a UUIDv7 (RFC 9562) in 32 hex digits, such as

@@ -191,7 +191,7 @@ export interface ManagementSchema {
     stream_id: string;
     sequence: number;
     type: string;
-    /** `pending`, `delivered` or `dead`. */
+    /** `waiting` for the one before it in its stream, `pending`, `delivered` or `dead`. */
     state: string;
     attempts: number;
     next_at: number;

@@ -5,7 +5,9 @@ import { refuse } from '../../src/oci/errors.ts';
 import type { Metadata } from '../../src/ports/metadata.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { explainOpen } from './open-failure.ts';
+import { auditStore } from './stores/audit.ts';
 import { blobsStore } from './stores/blobs.ts';
+import { eventsStore } from './stores/events.ts';
 import { issuedTokensStore } from './stores/issued-tokens.ts';
 import { keysStore } from './stores/keys.ts';
 import { manifestsStore } from './stores/manifests.ts';
@@ -17,6 +19,7 @@ import { teamsStore } from './stores/teams.ts';
 import { tokensStore } from './stores/tokens.ts';
 import { trustPoliciesStore } from './stores/trust-policies.ts';
 import { uploadsStore } from './stores/uploads.ts';
+import { webhooksStore } from './stores/webhooks.ts';
 import { ThreadWriter } from './writer.ts';
 
 /**
@@ -55,7 +58,11 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     trustPolicies: trustPoliciesStore(executor),
     keys: keysStore(executor),
     outbox: outboxStore(executor),
+    events: eventsStore(executor),
+    webhooks: webhooksStore(executor),
+    audit: auditStore(executor),
     writer,
+    onCommit: (listener) => writer.onCommit(listener),
     async ping() {
       await tokens.epoch();
       await writer.run('ForgetKeys', { keys: [] });

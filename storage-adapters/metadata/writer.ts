@@ -12,13 +12,16 @@ interface Waiting {
 export class ThreadWriter implements CommandWriter {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners: (() => void)[] = [];
   #nextId = 1;
   #dead: Error | undefined;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
     worker.on('message', (message: WriterMessage) => {
-      if (message.type === 'replies') this.#settle(message.replies);
+      if (message.type !== 'replies') return;
+      this.#settle(message.replies);
+      for (const listener of this.#listeners) listener();
     });
     worker.on('error', (error) => this.#fail(error as Error));
     worker.on('exit', () => this.#fail(new Error('the database writer has ended')));
@@ -50,6 +53,10 @@ export class ThreadWriter implements CommandWriter {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, name, args });
     });
+  }
+
+  onCommit(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Finishes what was sent, then ends. */

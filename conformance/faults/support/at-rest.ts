@@ -39,7 +39,10 @@ const contradictions: Readonly<Record<string, string>> = {
   'a wrong count of images': `select name from repositories r where image_count !=
      (select count(*) from manifests m where m.repository_id = r.id)`,
   'events that are missing': `select name from repositories r where event_sequence !=
-     (select count(*) from outbox o where o.stream_id = r.id)`,
+     (select count(*) from outbox o where o.stream_id = r.id) +
+     (select count(*) from events e where e.stream_id = r.id)`,
+  'events that were moved and not taken from the outbox': `select e.id from events e
+     join outbox o on o.stream_id = e.stream_id and o.sequence = e.sequence`,
 };
 
 /** Looks at the folder of a server that has ended, in whatever way. */

@@ -93,7 +93,7 @@ async function hasPublicParts(metadata: Metadata, access: Access, project: Proje
   return metadata.repositories.hasPublic(project.id);
 }
 
-async function findTeam({ metadata }: Pick<Services, 'metadata'>, slugOrId: string) {
+export async function findTeam({ metadata }: Pick<Services, 'metadata'>, slugOrId: string) {
   if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(slugOrId)) return undefined;
   return (await metadata.teams.findById(slugOrId)) ?? (await metadata.teams.findBySlug(slugOrId));
 }

@@ -1,4 +1,6 @@
 import type { TokenExchange } from '../../auth/token-exchange.ts';
+import type { EventLog } from '../../events/event-log.ts';
+import type { Followers } from '../../events/followers.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { Services } from '../services.ts';
 import type { Audit } from './audit.ts';
@@ -16,4 +18,6 @@ export interface ApiServices extends Services {
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;
   readonly audit: Audit;
+  readonly events: EventLog;
+  readonly followers: Followers;
 }

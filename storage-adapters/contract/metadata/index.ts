@@ -1,5 +1,6 @@
 import type { Metadata } from '../../../src/ports/metadata.ts';
 import { blobsContract } from './blobs.ts';
+import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
@@ -36,5 +37,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   blobsContract(open);
   manifestsContract(open);
   repositoriesContract(open);
+  eventsContract(open, reopen);
   writerContract(open, reopen);
 }

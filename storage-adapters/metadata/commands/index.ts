@@ -1,12 +1,15 @@
 import type { CommandName } from '../../../src/ports/commands.ts';
 import * as accounts from './accounts.ts';
+import { appendAudit } from './audit.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putMember, removeMember } from './members.ts';
+import { pruneAudit, pruneEvents } from './prune-events.ts';
 import { putManifest } from './put-manifest.ts';
+import { relayEvents } from './relay-events.ts';
 import {
   createRepository,
   ensureRepository,
@@ -19,11 +22,21 @@ import { updateTeam } from './team-slugs.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
+import * as webhooks from './webhooks.ts';
 
 /** Every write, by its name in ports/commands.ts. */
 export const commands: { readonly [N in CommandName]: Command<N> } = {
   BeginIdempotent: beginIdempotent,
   EndIdempotent: endIdempotent,
+  RelayEvents: relayEvents,
+  PruneEvents: pruneEvents,
+  CreateWebhook: webhooks.createWebhook,
+  UpdateWebhook: webhooks.updateWebhook,
+  DeleteWebhook: webhooks.deleteWebhook,
+  RecordAttempt: webhooks.recordAttempt,
+  Redeliver: webhooks.redeliver,
+  AppendAudit: appendAudit,
+  PruneAudit: pruneAudit,
   CreateTeam: teams.createTeam,
   SetTeamPlan: teams.setTeamPlan,
   CreateProject: teams.createProject,

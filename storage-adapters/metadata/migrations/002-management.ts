@@ -67,7 +67,6 @@ export function management(dialect: Dialect): Compilable[] {
         updated_at: 'integer',
       },
       ['id'],
-      { references: { team_id: 'teams', project_id: 'projects' } },
     ),
     unique('webhooks_by_name', 'webhooks', ['team_id', 'name']),
     table(
@@ -89,7 +88,6 @@ export function management(dialect: Dialect): Compilable[] {
         done_at: 'integer?',
       },
       ['id'],
-      { references: { webhook_id: 'webhooks' } },
     ),
     index('webhook_deliveries_by_stream', 'webhook_deliveries', [
       'webhook_id',
@@ -98,7 +96,18 @@ export function management(dialect: Dialect): Compilable[] {
       'event_position',
     ]),
     index('webhook_deliveries_by_time', 'webhook_deliveries', ['state', 'next_at']),
-    index('webhook_deliveries_by_webhook', 'webhook_deliveries', ['webhook_id', 'id']),
+    index('webhook_deliveries_by_webhook', 'webhook_deliveries', [
+      'webhook_id',
+      'event_position',
+      'id',
+    ]),
+    index('webhook_deliveries_by_state', 'webhook_deliveries', [
+      'webhook_id',
+      'state',
+      'event_position',
+      'id',
+    ]),
+    index('webhook_deliveries_by_end', 'webhook_deliveries', ['done_at']),
     table(
       'webhook_attempts',
       {
@@ -132,11 +141,12 @@ export function management(dialect: Dialect): Compilable[] {
       },
       ['id'],
     ),
-    index('audit_by_team', 'audit', ['team_id', 'id']),
     // What a team was called before: nobody else's for a while.
     table('held_slugs', { slug: 'text', team_id: 'text', until: 'integer' }, ['slug'], {
       references: { team_id: 'teams' },
     }),
+    index('audit_by_team', 'audit', ['team_id', 'at', 'id']),
+    index('audit_by_time', 'audit', ['at', 'id']),
     table(
       'secrets',
       {

@@ -13,8 +13,13 @@ const list = query<{ repository: string; after: number; limit: number }, Schema[
       .limit(p('limit')),
 );
 
+const any = query<object, { sequence: number }>((db) =>
+  db.selectFrom('outbox').select('sequence').limit(1),
+);
+
 export function outboxStore(db: Executor): Outbox {
   return {
+    isEmpty: () => then(any.get(db, {}), (row) => row === undefined),
     listByRepository: (repository, after, limit) =>
       then(list.all(db, { repository, after, limit }), (rows) =>
         rows.map(

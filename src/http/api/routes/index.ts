@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { accountRoutes } from './accounts.ts';
+import { eventRoutes } from './events.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
 import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
@@ -22,6 +23,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...repositoryRoutes,
     ...tagRoutes,
     ...accountRoutes,
+    ...eventRoutes,
   ];
   return [...routes, ...metaRoutes(routes, about)];
 }
