@@ -10,6 +10,7 @@ import { buildTool } from './build.ts';
 import { cacheFolder, isBuilt, recordFailure } from './cache.ts';
 import { installPackages } from './debian.ts';
 import { goTools } from './pins.ts';
+import { installPython, pythonTools } from './python.ts';
 
 const say = (line: string) => console.log(`tools: ${line}`);
 
@@ -17,6 +18,7 @@ const say = (line: string) => console.log(`tools: ${line}`);
 export async function installTools(only?: readonly string[]): Promise<Map<string, string>> {
   const missing = new Map<string, string>();
   const wanted = goTools.filter((tool) => (only ? only.includes(tool.name) : !tool.onlyByName));
+  const names = wanted.map((tool) => tool.name);
   const needed = only && new Set(wanted.flatMap((tool) => tool.needs ?? []));
   for (const result of installPackages(say, needed)) {
     if (result.state === 'missing') missing.set(result.package, result.reason ?? 'unknown reason');
@@ -42,10 +44,13 @@ export async function installTools(only?: readonly string[]): Promise<Map<string
       recordFailure(tool, why);
     }
   }
+  if (!only || only.includes(pythonTools)) {
+    names.push(pythonTools);
+    const why = await installPython(say);
+    if (why !== undefined) missing.set(pythonTools, why);
+  }
   for (const [name, reason] of missing) say(`MISSING ${name}: ${reason}`);
-  say(
-    `${wanted.length - wanted.filter((tool) => missing.has(tool.name)).length} of ${wanted.length} tools ready`,
-  );
+  say(`${names.filter((name) => !missing.has(name)).length} of ${names.length} tools ready`);
   return missing;
 }
 
@@ -57,9 +62,10 @@ function findGo(): string | undefined {
 if (import.meta.main) {
   const index = process.argv.indexOf('--only');
   const only = index < 0 ? undefined : (process.argv[index + 1] ?? '').split(',');
-  const unknown = only?.filter((name) => !goTools.some((tool) => tool.name === name)) ?? [];
+  const names = [...goTools.map((tool) => tool.name), pythonTools];
+  const unknown = only?.filter((name) => !names.includes(name)) ?? [];
   if (unknown.length > 0) {
-    const known = goTools.map((tool) => tool.name).join(', ');
+    const known = names.join(', ');
     console.error(`tools: unknown name ${unknown.join(', ')}; known are ${known}`);
     process.exit(2);
   }

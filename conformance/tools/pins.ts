@@ -1,4 +1,7 @@
-/** What the suites run that is not ours: programs built from pinned Go modules, and Debian's packages. */
+/**
+ * What the suites run that is not ours: programs built from pinned Go modules, and Debian's packages. Those
+ * of PyPI are in python.ts.
+ */
 
 /** A program, or a few that belong together, built from the module folder `modules/<name>`. */
 export interface GoTool {
@@ -81,6 +84,8 @@ export const goTools: readonly GoTool[] = [
 export interface DebianTool {
   readonly package: string;
   readonly program?: string;
+  /** Installed only when it is named: other ways to have it are looked for first. */
+  readonly onlyByName?: boolean;
 }
 
 export const debianTools: readonly DebianTool[] = [
@@ -95,6 +100,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'libc6-dev' },
   { package: 'libseccomp-dev' },
   { package: 'pkg-config' },
+  { package: 'python3-venv', onlyByName: true },
 ];
 
 export function programsOf(tool: GoTool): string[] {
