@@ -83,6 +83,16 @@ export const suites: readonly Suite[] = [
   },
   {
     kind: 'files',
+    name: 'api',
+    about: 'the API as its OpenAPI document says (schemathesis)',
+    files: ['conformance/api/**/*.test.ts'],
+    atOnce: 1,
+    limit: 10,
+    tools: ['python'],
+    notQuick: 'schemathesis asks for three minutes: run npm test, or npm test -- --only api',
+  },
+  {
+    kind: 'files',
     name: 'official',
     about: "the OCI project's own program, where OCI_CONFORMANCE names it",
     files: ['conformance/official/**/*.test.ts'],

@@ -16,9 +16,7 @@ export function installPackages(
   say: (line: string) => void,
   only?: ReadonlySet<string>,
 ): PackageResult[] {
-  const wanted = debianTools.filter((tool) =>
-    only ? only.has(tool.package) : !tool.onlyByName,
-  );
+  const wanted = debianTools.filter((tool) => (only ? only.has(tool.package) : !tool.onlyByName));
   const missing = wanted.filter((tool) => !isPresent(tool));
   const present = wanted.filter((tool) => !missing.includes(tool));
   const results: PackageResult[] = present.map(({ package: name }) => ({
