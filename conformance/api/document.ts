@@ -8,6 +8,7 @@ interface Parameter {
 
 interface Operation {
   readonly parameters?: readonly Parameter[];
+  readonly responses?: Readonly<Record<string, { readonly content?: object }>>;
 }
 
 export interface OpenApiDocument {
@@ -23,7 +24,7 @@ export async function readDocument(asker: Asker): Promise<OpenApiDocument> {
 
 /**
  * The document without `cursor`: a cursor is signed, so that none that a program makes up is good, and no
- * schema can say so.
+ * schema can say so. And without answers that have no end.
  */
 export function askable(document: OpenApiDocument): OpenApiDocument {
   const without = (operation: Operation): Operation => ({
@@ -32,7 +33,13 @@ export function askable(document: OpenApiDocument): OpenApiDocument {
   });
   const paths = Object.entries(document.paths).map(([path, operations]) => [
     path,
-    Object.fromEntries(Object.entries(operations).map(([m, o]) => [m, without(o)])),
+    Object.fromEntries(
+      Object.entries(operations)
+        .filter(
+          ([, one]) => !Object.hasOwn(one.responses?.[200]?.content ?? {}, 'text/event-stream'),
+        )
+        .map(([m, o]) => [m, without(o)]),
+    ),
   ]);
   return { ...document, paths: Object.fromEntries(paths) as OpenApiDocument['paths'] };
 }

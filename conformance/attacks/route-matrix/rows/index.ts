@@ -1,7 +1,8 @@
 import type { Rows } from '../row.ts';
+import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
 import { signInRows } from './sign-in.ts';
 
 /** Every operation of the API, by operationId: one without a row fails the test, and a row without one. */
-export const rows: Rows = { ...metaRows, ...peopleRows, ...signInRows };
+export const rows: Rows = { ...metaRows, ...peopleRows, ...signInRows, ...eventRows };
