@@ -20,6 +20,7 @@ const subjects = [
 /** Folder (or file) -> folders (or files) that it may import beside itself. A longer name goes first. */
 export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   oci: [],
+  compression: ['oci'],
   ports: ['oci'],
   config: ['oci', 'ports'],
   observability: ['oci', 'ports', 'config'],
@@ -27,10 +28,10 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
 
   policy: ['oci', 'ports', 'config'],
   // Rules are pure functions; a push asks them.
-  registry: [...common, 'policy'],
+  registry: [...common, 'policy', 'compression'],
   auth: common,
   projects: common,
-  maintenance: common,
+  maintenance: [...common, 'compression'],
   scheduler: common,
   gateway: [...common, 'scheduler'],
   sandboxes: [...common, 'scheduler'],
@@ -65,7 +66,7 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   'tar-stream': ['src/registry', 'src/http'],
   undici: ['src/auth', 'src/projects', 'src/events'],
   winston: ['src/observability'],
-  'zstd-napi': ['src/maintenance'],
+  'zstd-napi': ['src/compression'],
 };
 
 /** Parts of Node that mean a disk, a network or a process: not for what only decides. */

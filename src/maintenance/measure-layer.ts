@@ -1,4 +1,4 @@
-import { decompress } from './measure-decompress.ts';
+import { DecompressError, decompress } from '../compression/decompress.ts';
 import type { MeasureJob, Verdict } from './measure-frames.ts';
 import { Unfit } from './measure-unfit.ts';
 
@@ -31,8 +31,15 @@ export async function measureLayer(
     return { state: 'measured', uncompressedSize: size };
   } catch (error) {
     if (error instanceof Unfit) return { state: error.state, reason: error.message };
+    if (error instanceof DecompressError) return verdictOn(error);
     throw error;
   }
+}
+
+function verdictOn({ format, reason, message }: DecompressError): Verdict {
+  return reason === 'window'
+    ? { state: 'over', reason: `The ${format} layer ${message}.` }
+    : { state: 'mismatch', reason: `The layer is not valid ${format}: ${message}.` };
 }
 
 /** A header by its checksum (POSIX pax, "ustar Interchange Format"), or the zeros that end an archive. */

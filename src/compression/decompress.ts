@@ -1,23 +1,37 @@
 import { createGunzip } from 'node:zlib';
 import binding from 'zstd-napi/binding.js';
 import type { LayerCompression } from '../oci/media-types.ts';
-import { Unfit } from './measure-unfit.ts';
 
 /** The largest window of zstd without `--ultra --long`: 128 MiB, and so the bound on memory. */
 const maxWindowLog = 27;
 const gunzipChunk = 256 * 1024;
 
+/** The bytes cannot be inflated: they are not what they were said to be, or need more memory than is given. */
+export class DecompressError extends Error {
+  override readonly name = 'DecompressError';
+  readonly format: 'gzip' | 'zstd';
+  readonly reason: 'invalid' | 'window';
+
+  /** `message`: for use after "is not valid gzip: " where the reason is `invalid`. */
+  constructor(format: 'gzip' | 'zstd', reason: 'invalid' | 'window', message: string) {
+    super(message);
+    this.format = format;
+    this.reason = reason;
+  }
+}
+
 /**
  * The uncompressed bytes of `source`, as much at a time as one chunk, which is overwritten when the next
- * one is asked for. Throws `Unfit` where the bytes are not of that compression, end early or have
- * something else behind them.
+ * one is asked for. Throws `DecompressError` where the bytes are not of that compression, end early, have
+ * something else behind them, or need a zstd window of more than 2^`windowLog` bytes.
  */
 export function decompress(
   compression: LayerCompression,
   source: AsyncIterable<Buffer>,
+  windowLog = maxWindowLog,
 ): AsyncIterable<Buffer> {
   if (compression === 'gzip') return gunzip(source);
-  if (compression === 'zstd') return unzstd(source);
+  if (compression === 'zstd') return unzstd(source, windowLog);
   return source;
 }
 
@@ -64,45 +78,64 @@ async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-/** One for all layers: its window is freed only when it is collected. */
-const context = new binding.DCtx();
-context.setParameter(binding.DParameter.windowLogMax, maxWindowLog);
-const output = Buffer.allocUnsafe(binding.dStreamOutSize());
+interface Zstd {
+  readonly context: InstanceType<typeof binding.DCtx>;
+  readonly output: Buffer;
+}
+
+/** Used again: a context's window is freed only when it is collected. */
+const idle: Zstd[] = [];
+const mostIdle = 2;
 
 /**
  * Any number of frames, skippable ones as well (RFC 8878, section 3). zstd-napi's own stream inflates
  * all of a chunk before it lets go of any of it: 64 KiB may be 2 GiB. Hence one buffer at a time here.
  */
-async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  context.reset(binding.ResetDirective.sessionOnly);
+async function* unzstd(source: AsyncIterable<Buffer>, windowLog: number): AsyncGenerator<Buffer> {
+  const zstd = idle.pop() ?? {
+    context: new binding.DCtx(),
+    output: Buffer.allocUnsafe(binding.dStreamOutSize()),
+  };
+  const { context, output } = zstd;
+  context.reset(binding.ResetDirective.sessionAndParameters);
+  context.setParameter(binding.DParameter.windowLogMax, windowLog);
   let complete = false;
-  for await (let chunk of source) {
-    let more = chunk.length > 0;
-    while (more) {
-      const [expected, produced, consumed] = step(chunk);
-      chunk = chunk.subarray(consumed);
-      complete = expected === 0;
-      if (produced > 0) yield output.subarray(0, produced);
-      more = chunk.length > 0 || (produced === output.length && !complete);
+  try {
+    for await (let chunk of source) {
+      let more = chunk.length > 0;
+      while (more) {
+        const [expected, produced, consumed] = step(zstd, chunk, windowLog);
+        chunk = chunk.subarray(consumed);
+        complete = expected === 0;
+        if (produced > 0) yield output.subarray(0, produced);
+        more = chunk.length > 0 || (produced === output.length && !complete);
+      }
     }
+  } finally {
+    if (idle.length < mostIdle) idle.push(zstd);
   }
   if (!complete) throw notValid('zstd', 'it ends too early');
 }
 
-function step(chunk: Buffer) {
+function step({ context, output }: Zstd, chunk: Buffer, windowLog: number) {
   try {
     return context.decompressStream(output, chunk);
   } catch (error) {
     const { message } = error as Error;
     if (/too much memory/.test(message)) {
-      throw new Unfit('over', 'The zstd layer needs a window of more than 128 MiB to be read.');
+      const limit = `${2 ** (windowLog - 20)} MiB`;
+      throw new DecompressError(
+        'zstd',
+        'window',
+        `needs a window of more than ${limit} to be read`,
+      );
     }
     throw notValid('zstd', message);
   }
 }
 
-function notValid(format: string, problem: string): Unfit {
-  return new Unfit('mismatch', `The layer is not valid ${format}: ${problem}.`);
+function notValid(format: 'gzip' | 'zstd', problem: string): DecompressError {
+  return new DecompressError(format, 'invalid', problem);
 }
 
 function isZlibError(error: unknown): error is Error {
