@@ -44,12 +44,13 @@ import { type Bootstrap, firstStart } from './projects/first-start.ts';
 import { newId } from './projects/ids.ts';
 import { statusOf } from './projects/status.ts';
 import { newToken } from './projects/token-secret.ts';
+import { ImageIntake } from './registry/archives/intake.ts';
 import { createEnsureRepository } from './registry/ensure-repository.ts';
 import { Listing } from './registry/list.ts';
 import { BlobMount } from './registry/mount-blob.ts';
 import { Pull } from './registry/pull.ts';
 import { BlobPush } from './registry/push-blob.ts';
-import { createManifestPush } from './registry/push-manifest.ts';
+import { createManifestPush, createManifestsPush } from './registry/push-manifest.ts';
 
 const sweepEveryMs = 60_000;
 const lastUseEveryMs = 30_000;
@@ -179,6 +180,13 @@ async function compose(
     keep: { forMs: config.eventRetention, count: config.eventLimit },
   });
   opened.push(() => events.close());
+  const pushed = () => config.measure && measurer.wake();
+  const manifestDeps = { store, blobs: metadata.blobs, writer, clock, pushed };
+  const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
+    ...{ blobs: metadata.blobs, blobPush },
+    putManifests: createManifestsPush(manifestDeps),
+  });
+  opened.push(() => imageIntake.close());
 
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
@@ -215,13 +223,8 @@ async function compose(
     pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),
     blobPush,
     blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
-    putManifest: createManifestPush({
-      store,
-      blobs: metadata.blobs,
-      writer,
-      clock,
-      pushed: () => config.measure && measurer.wake(),
-    }),
+    putManifest: createManifestPush(manifestDeps),
+    imageIntake,
     ensureRepository: createEnsureRepository({
       writer,
       clock,

@@ -26,13 +26,16 @@ export function sendError(req: IncomingMessage, res: Answer, info: ErrorInfo): v
   res.setHeader('X-Content-Type-Options', 'nosniff');
   if (status === 503) res.setHeader('Retry-After', '5');
   if (status === 429) res.setHeader('Retry-After', '10');
-  const unread = !req.complete;
-  if (unread) res.setHeader('Connection', 'close');
+  if (!req.complete) res.setHeader('Connection', 'close');
   res.writeHead(status);
-  const text = req.method === 'HEAD' ? '' : body;
-  if (!unread) {
+  endRefusal(req, res, req.method === 'HEAD' ? '' : body);
+}
+
+/** Ends an answer whose head is written, and that does not wait for the rest of the request's body. */
+export function endRefusal(req: IncomingMessage, res: ServerResponse, text: string): void {
+  if (req.complete) {
     res.end(text);
-  } else if (awaitingContinue.delete(req) || status === 408) {
+  } else if (awaitingContinue.delete(req) || res.statusCode === 408) {
     res.end(text);
     req.on('error', () => {});
     req.socket.end();

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
 import { instanceAudience } from '../../conformance/tools/oidc-setup.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { hashSecret, Identities } from '../auth/identities.ts';
@@ -19,11 +20,12 @@ import type { TokenScope } from '../ports/tokens.ts';
 import { createAdmin } from '../projects/admin.ts';
 import { newId } from '../projects/ids.ts';
 import { newToken } from '../projects/token-secret.ts';
+import { ImageIntake } from '../registry/archives/intake.ts';
 import { createEnsureRepository } from '../registry/ensure-repository.ts';
 import { Listing } from '../registry/list.ts';
 import { BlobMount } from '../registry/mount-blob.ts';
 import { Pull } from '../registry/pull.ts';
-import { createManifestPush } from '../registry/push-manifest.ts';
+import { createManifestPush, createManifestsPush } from '../registry/push-manifest.ts';
 import { expiryMs, newKey, openWorld, type World } from '../registry/registry-test-kit.ts';
 import type { ApiServices } from './api/api-services.ts';
 import { Cursors } from './api/cursor.ts';
@@ -95,6 +97,8 @@ export async function openApplication(
     events.followers.close();
     return events.close();
   });
+  const blobPush = world.blobPush({ newUploadId: () => newKey() });
+  const manifestDeps = { ...metadata, store, clock, pushed: () => {} };
   let repositories = 0;
   const pulled: string[] = [];
   const real: ApiServices = {
@@ -115,9 +119,13 @@ export async function openApplication(
     pulled: (id) => void pulled.push(id),
     discarded: () => {},
     pull: new Pull({ ...metadata, store, cacheBytes: 1 << 20 }),
-    blobPush: world.blobPush({ newUploadId: () => newKey() }),
+    blobPush,
     blobMount: new BlobMount({ ...metadata, clock }),
-    putManifest: createManifestPush({ ...metadata, store, clock, pushed: () => {} }),
+    putManifest: createManifestPush(manifestDeps),
+    imageIntake: await ImageIntake.open(join(world.folder, 'spool'), {
+      ...{ blobs: metadata.blobs, blobPush },
+      putManifests: createManifestsPush(manifestDeps),
+    }),
     ensureRepository: createEnsureRepository({
       writer,
       clock,

@@ -158,6 +158,8 @@ export interface Commands
 
   /** Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed` where it is new, `tag.moved` for each tag that changed. */
   PutManifest: { args: PutManifestArgs; result: { created: boolean; movedTags: string[] } };
+  /** `PutManifest` of each in turn, all of them or none. */
+  PutManifests: { args: { puts: readonly PutManifestArgs[] }; result: null };
   DeleteTag: {
     args: { repositoryId: string; tag: string; actor: string; now: number };
     result: null;

@@ -13,7 +13,7 @@ import { imageSize } from '../policy/image-size.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter } from '../ports/commands.ts';
+import type { CommandWriter, PutManifestArgs } from '../ports/commands.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
 
@@ -40,68 +40,97 @@ export interface PutManifestResult {
   readonly warnings: readonly string[];
 }
 
-/** Checks a manifest against the rules and records it, its tags and its event in one transaction. */
-export function createManifestPush(deps: {
-  store: BlobStore;
-  blobs: Blobs;
-  writer: CommandWriter;
-  clock: Clock;
+export interface ManifestPushDeps {
+  readonly store: BlobStore;
+  readonly blobs: Blobs;
+  readonly writer: CommandWriter;
+  readonly clock: Clock;
   /** Called after an image whose layers may need measuring. */
-  pushed: () => void;
-}): (put: ManifestPut) => Promise<PutManifestResult> {
+  readonly pushed: () => void;
+}
+
+/** Checks a manifest against the rules and records it, its tags and its event in one transaction. */
+export function createManifestPush(
+  deps: ManifestPushDeps,
+): (put: ManifestPut) => Promise<PutManifestResult> {
   return async (put) => {
-    const digest = digestOf(put.bytes, put.digest ? algorithmOf(put.digest) : 'sha256');
-    if (put.digest && put.digest !== digest) {
-      throw refuse(
-        'digest-mismatch',
-        `The manifest's bytes hash to ${digest}, not to ${put.digest}.`,
-        'Push it by its own digest.',
-        { expected: put.digest, received: digest },
-      );
-    }
-    const manifest = parseManifest(put.bytes, put.contentType);
-    const blobs = requiredBlobs(manifest);
-    const children = requiredManifests(manifest).map((child) => child.digest);
-    const names = blobs.map((blob) => blob.digest);
-    if (!put.repository && names.length + children.length > 0) {
-      throw nothingPushed([...names, ...children]);
-    }
-    const held = put.repository ? await deps.blobs.findMany(put.repository.id, names) : [];
-    checkSizes(blobs, held);
-    const config = needsConfig(manifest, put.plan)
-      ? await readConfig(deps.store, manifest, held)
-      : undefined;
-    const decision = checkImage({
-      manifest,
-      config,
-      plan: put.plan,
-      settings: put.project.settings,
-    });
-    if (!decision.allow) throw new RegistryError(decision.error);
-    const { id: repositoryId } = await put.ensure();
-    await deps.writer.run('PutManifest', {
-      repositoryId,
-      digest,
-      mediaType: manifest.mediaType,
-      content: put.bytes,
-      artifactType: manifest.artifactType,
-      annotations: manifest.annotations,
-      subject: manifest.subject?.digest,
-      blobs: names,
-      optionalBlobs: manifest.layers.map((layer) => layer.digest),
-      manifests: children,
-      layers: manifest.isImage ? measurable(manifest, held) : [],
-      imageSize: imageSize(manifest),
-      platform: decision.platform,
-      tags: put.tags,
-      overwrite: put.overwrite,
-      actor: put.actor,
-      limits: countLimits(put.plan),
-      now: deps.clock.now(),
-    });
-    if (manifest.isImage) deps.pushed();
-    return { digest, subject: manifest.subject?.digest, warnings: decision.warnings ?? [] };
+    const { args, result } = await prepare(deps, put);
+    await deps.writer.run('PutManifest', args);
+    if (args.layers.length > 0) deps.pushed();
+    return result;
   };
+}
+
+/** The same for several that belong together, each after what it names: all of them or none. */
+export function createManifestsPush(
+  deps: ManifestPushDeps,
+): (puts: readonly ManifestPut[]) => Promise<PutManifestResult[]> {
+  return async (puts) => {
+    const prepared: Prepared[] = [];
+    for (const put of puts) prepared.push(await prepare(deps, put));
+    await deps.writer.run('PutManifests', { puts: prepared.map(({ args }) => args) });
+    if (prepared.some(({ args }) => args.layers.length > 0)) deps.pushed();
+    return prepared.map(({ result }) => result);
+  };
+}
+
+interface Prepared {
+  readonly args: PutManifestArgs;
+  readonly result: PutManifestResult;
+}
+
+async function prepare(deps: ManifestPushDeps, put: ManifestPut): Promise<Prepared> {
+  const digest = digestOf(put.bytes, put.digest ? algorithmOf(put.digest) : 'sha256');
+  if (put.digest && put.digest !== digest) {
+    throw refuse(
+      'digest-mismatch',
+      `The manifest's bytes hash to ${digest}, not to ${put.digest}.`,
+      'Push it by its own digest.',
+      { expected: put.digest, received: digest },
+    );
+  }
+  const manifest = parseManifest(put.bytes, put.contentType);
+  const blobs = requiredBlobs(manifest);
+  const children = requiredManifests(manifest).map((child) => child.digest);
+  const names = blobs.map((blob) => blob.digest);
+  if (!put.repository && names.length + children.length > 0) {
+    throw nothingPushed([...names, ...children]);
+  }
+  const held = put.repository ? await deps.blobs.findMany(put.repository.id, names) : [];
+  checkSizes(blobs, held);
+  const config = needsConfig(manifest, put.plan)
+    ? await readConfig(deps.store, manifest, held)
+    : undefined;
+  const decision = checkImage({
+    manifest,
+    config,
+    plan: put.plan,
+    settings: put.project.settings,
+  });
+  if (!decision.allow) throw new RegistryError(decision.error);
+  const { id: repositoryId } = await put.ensure();
+  const args: PutManifestArgs = {
+    repositoryId,
+    digest,
+    mediaType: manifest.mediaType,
+    content: put.bytes,
+    artifactType: manifest.artifactType,
+    annotations: manifest.annotations,
+    subject: manifest.subject?.digest,
+    blobs: names,
+    optionalBlobs: manifest.layers.map((layer) => layer.digest),
+    manifests: children,
+    layers: manifest.isImage ? measurable(manifest, held) : [],
+    imageSize: imageSize(manifest),
+    platform: decision.platform,
+    tags: put.tags,
+    overwrite: put.overwrite,
+    actor: put.actor,
+    limits: countLimits(put.plan),
+    now: deps.clock.now(),
+  };
+  const warnings = decision.warnings ?? [];
+  return { args, result: { digest, subject: manifest.subject?.digest, warnings } };
 }
 
 function nothingPushed(digests: readonly Digest[]): RegistryError {

@@ -2,6 +2,7 @@ import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
 import type { Admin } from '../../projects/admin.ts';
+import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { Services } from '../services.ts';
 import type { Audit } from './audit.ts';
 import type { Cursors } from './cursor.ts';
@@ -20,4 +21,5 @@ export interface ApiServices extends Services {
   readonly audit: Audit;
   readonly events: EventLog;
   readonly followers: Followers;
+  readonly imageIntake: ImageIntake;
 }

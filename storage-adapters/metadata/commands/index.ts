@@ -8,7 +8,7 @@ import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putMember, removeMember } from './members.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
-import { putManifest } from './put-manifest.ts';
+import { putManifest, putManifests } from './put-manifest.ts';
 import { relayEvents } from './relay-events.ts';
 import {
   createRepository,
@@ -71,6 +71,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   LinkBlob: linkBlob,
   UnlinkBlob: unlinkBlob,
   PutManifest: putManifest,
+  PutManifests: putManifests,
   DeleteTag: deleteTag,
   DeleteManifest: deleteManifest,
   RecordMeasure: recordMeasure,

@@ -141,6 +141,11 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
   return { created, movedTags: moves.map(({ tag }) => tag) };
 };
 
+export const putManifests: Command<'PutManifests'> = async (tx, { puts }) => {
+  for (const put of puts) await putManifest(tx, put);
+  return null;
+};
+
 async function requirePresent(tx: Executor, args: PutManifestArgs): Promise<void> {
   const missing: string[] = [];
   const repository = args.repositoryId;

@@ -3,6 +3,13 @@ import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
 import { signInRows } from './sign-in.ts';
+import { uploadRows } from './uploads.ts';
 
 /** Every operation of the API, by operationId: one without a row fails the test, and a row without one. */
-export const rows: Rows = { ...metaRows, ...peopleRows, ...signInRows, ...eventRows };
+export const rows: Rows = {
+  ...metaRows,
+  ...peopleRows,
+  ...signInRows,
+  ...eventRows,
+  ...uploadRows,
+};

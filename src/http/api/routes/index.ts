@@ -10,6 +10,7 @@ import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
+import { uploadRoutes } from './uploads.ts';
 
 /** Every route under /api/v1. */
 export function apiRoutes(about: { version: string }): Route[] {
@@ -24,6 +25,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...tagRoutes,
     ...accountRoutes,
     ...eventRoutes,
+    ...uploadRoutes,
   ];
   return [...routes, ...metaRoutes(routes, about)];
 }
