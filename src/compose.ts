@@ -21,6 +21,7 @@ import { loadSecretKey } from './config/secret-key.ts';
 import { version } from './config/version.ts';
 import { openEvents } from './events/open-events.ts';
 import type { ApiServices } from './http/api/api-services.ts';
+import { recordOfSocket } from './http/api/audit.ts';
 import { Cursors } from './http/api/cursor.ts';
 import { Idempotency } from './http/api/idempotency.ts';
 import { Principals } from './http/api/principal.ts';
@@ -191,7 +192,7 @@ async function compose(
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
     status: () => statusOf(config, url, startedAt),
-    audit: (entry) => logger.info('admin', { ...entry }),
+    audit: (entry) => services.audit.record(recordOfSocket(entry)),
   });
   const services: ApiServices = {
     admin,

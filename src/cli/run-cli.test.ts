@@ -60,7 +60,15 @@ const calls: [line: string, method: string, params: object][] = [
   ],
   ['project list --team acme', 'project.list', { team: 'acme' }],
   ['account create ada', 'account.create', { name: 'ada' }],
+  [
+    'account create ada --operator --email a@b',
+    'account.create',
+    { name: 'ada', operator: true, email: 'a@b' },
+  ],
   ['account list', 'account.list', {}],
+  ['account set-operator ada off', 'account.set-operator', { account: 'ada', operator: false }],
+  ['account delete ada', 'account.delete', { account: 'ada' }],
+  ['token create --team a --scope create', 'token.create', { team: 'a', scope: 'create' }],
   ['member add --team a --account b', 'member.add', { team: 'a', account: 'b' }],
   [
     'member add --team a --account b --role owner',
@@ -118,6 +126,17 @@ const calls: [line: string, method: string, params: object][] = [
       options: { team: 'v', teamId: 'team_x', project: 'prj_y' },
     },
   ],
+  [
+    'policy update pol_1 --claim sub=a --own-audience --actions pull,create --project web',
+    'policy.update',
+    {
+      policy: 'pol_1',
+      claims: { sub: ['a'] },
+      audience: null,
+      actions: ['pull', 'create'],
+      projects: ['web'],
+    },
+  ],
   ['policy list --team a', 'policy.list', { team: 'a' }],
   ['policy delete pol_1', 'policy.delete', { policy: 'pol_1' }],
   ['repository list --team a --limit 5', 'repository.list', { team: 'a', limit: 5 }],
@@ -142,6 +161,7 @@ const wrong: [line: string, says: RegExp][] = [
   ['team create', /missing required argument 'slug'/],
   ['team create a --plan free', /Allowed choices are self-hosted, hobby, pro, enterprise/],
   ['token create --scop read', /unknown option '--scop'\n\(Did you mean --scope\?\)/],
+  ['account set-operator ada yes', /Allowed choices are on, off/],
   ['repository list --team a --limit many', /"many" is not a whole number/],
   ['member add --team a', /required option '--account <account>' not specified/],
 ];

@@ -3,7 +3,10 @@ import type { Identity } from './identity.ts';
 
 /** What somebody did, or was refused. */
 export interface AuditRecord {
-  readonly identity: Pick<Identity, 'id' | 'actor' | 'kind'>;
+  readonly identity: Pick<Identity, 'id' | 'actor'> & {
+    /** `operator`: whoever holds the data folder. */
+    readonly kind: Identity['kind'] | 'operator';
+  };
   readonly address: string | undefined;
   /** Such as `token.create`. */
   readonly action: string;

@@ -1,4 +1,5 @@
 import type { PlanName } from './teams.ts';
+import type { TrustPolicy } from './trust-policies.ts';
 
 /** Writes of teams, accounts, projects and what they keep. */
 export interface ProjectCommands {
@@ -25,6 +26,14 @@ export interface ProjectCommands {
       email?: string | null | undefined;
       operator?: boolean | undefined;
     };
+    result: null;
+  };
+  /** Whole. Rejects with `not-found`, or with `conflict` where the team has another of that name. */
+  UpdateTrustPolicy: {
+    args: Pick<
+      TrustPolicy,
+      'id' | 'teamId' | 'name' | 'audience' | 'claims' | 'projectIds' | 'actions'
+    >;
     result: null;
   };
   /**

@@ -38,4 +38,6 @@ export interface TrustPolicies {
   findByIssuer(issuer: string): Awaitable<TrustPolicy[]>;
   findByIds(ids: readonly string[]): Awaitable<TrustPolicy[]>;
   list(teamId: string): Awaitable<TrustPolicy[]>;
+  /** Those of a team by name, after `after`, at most `limit`. */
+  page(teamId: string, after: string | undefined, limit: number): Awaitable<TrustPolicy[]>;
 }

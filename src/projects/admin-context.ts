@@ -1,6 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { PlanName } from '../ports/teams.ts';
+import type { AuditTarget } from './admin-audit.ts';
 import type { AdminMethod, AdminMethods, AdminStatus, PresetName } from './admin-methods.ts';
 import type { IdPrefix } from './ids.ts';
 import type { NewToken } from './token-secret.ts';
@@ -17,7 +18,7 @@ export interface AdminDeps {
   /** The plan of teams that are made without one. */
   readonly plan: PlanName;
   readonly status: () => AdminStatus;
-  /** Each call that would change something, done or refused; its parameters hold no secret. */
+  /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;
 }
 
@@ -31,11 +32,11 @@ export interface Trust {
   readonly advice?: string | undefined;
 }
 
-export interface AuditEntry {
+export interface AuditEntry extends AuditTarget {
   readonly method: AdminMethod;
-  readonly params: unknown;
   /** `ok`, or the kind of the refusal. */
   readonly outcome: string;
+  readonly reason: string | undefined;
 }
 
 export type Handlers = {

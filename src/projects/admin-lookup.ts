@@ -8,13 +8,11 @@ import type { Account, Team } from '../ports/teams.ts';
 import { isId } from './ids.ts';
 
 /**
- * What people name, found: by slug, name, path or id. For one call: projects are read once. Each method throws `RegistryError` kind `not-found`
+ * What people name, found: by slug, name, path or id. Each method throws `RegistryError` kind `not-found`
  * with the command that lists what there is.
  */
 export class AdminLookup {
   readonly #metadata: Pick<Metadata, 'teams' | 'projects' | 'repositories'>;
-
-  #projects: Promise<Project[]> | undefined;
 
   constructor(metadata: Pick<Metadata, 'teams' | 'projects' | 'repositories'>) {
     this.#metadata = metadata;
@@ -40,9 +38,8 @@ export class AdminLookup {
 
   /** `team/project`, an id, or a project's slug where `team` is known; of that team alone where it is. */
   async project(text: string, team?: Team): Promise<Project> {
-    const found = isId(text, 'prj')
-      ? await this.#projectById(text)
-      : await this.#byPath(text, team);
+    const [byId] = await this.#metadata.projects.findByIds([text]);
+    const found = byId ?? (await this.#byPath(text, team));
     if (found && (!team || found.teamId === team.id)) return found;
     const whose = team ? `The team ${quote(team.slug)} has` : 'There is';
     throw refuse(
@@ -66,7 +63,8 @@ export class AdminLookup {
   /** `team/project` of each id; an id that no project has stays as it is. Undefined for undefined. */
   async projectPaths(ids: readonly string[] | undefined): Promise<string[] | undefined> {
     if (ids === undefined) return undefined;
-    const paths = new Map((await this.#allProjects()).map((p) => [p.id, pathOf(p)]));
+    const projects = await this.#metadata.projects.findByIds(ids);
+    const paths = new Map(projects.map((project) => [project.id, pathOf(project)]));
     return ids.map((id) => paths.get(id) ?? id);
   }
 
@@ -86,22 +84,6 @@ export class AdminLookup {
     if (rest.length > 0) return undefined;
     if (second !== undefined) return await this.#metadata.projects.findBySlugs(first, second);
     return team && (await this.#metadata.projects.findBySlugs(team.slug, first));
-  }
-
-  async #projectById(id: string): Promise<Project | undefined> {
-    return (await this.#allProjects()).find((project) => project.id === id);
-  }
-
-  #allProjects(): Promise<Project[]> {
-    this.#projects ??= this.#readProjects();
-    return this.#projects;
-  }
-
-  async #readProjects(): Promise<Project[]> {
-    const { teams, projects } = this.#metadata;
-    const all: Project[] = [];
-    for (const { id } of await teams.list()) all.push(...(await projects.listByTeam(id)));
-    return all;
   }
 }
 

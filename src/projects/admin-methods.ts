@@ -35,8 +35,14 @@ export interface AdminMethods {
   /** Changes what is given, and shows what holds then. */
   'project.settings': { params: ProjectSettingsChange & { project: string }; result: ProjectView };
 
-  'account.create': { params: { name: string }; result: Account };
+  'account.create': {
+    params: { name: string; email?: string; operator?: boolean };
+    result: Account;
+  };
   'account.list': { params: Record<string, never>; result: { accounts: Account[] } };
+  /** Whether the account runs the installation. */
+  'account.set-operator': { params: { account: string; operator: boolean }; result: Account };
+  'account.delete': { params: { account: string }; result: { deleted: true } };
 
   /** Adds, or changes the role of who is there. */
   'member.add': { params: { team: string; account: string; role?: Role }; result: Member };
@@ -48,6 +54,8 @@ export interface AdminMethods {
   'token.revoke': { params: { token: string }; result: { revoked: true; token: TokenView } };
 
   'policy.create': { params: NewPolicyParams; result: PolicyView & { advice?: string } };
+  /** Changes what is given. */
+  'policy.update': { params: PolicyChangeParams; result: PolicyView };
   'policy.list': { params: { team: string }; result: { policies: PolicyView[] } };
   'policy.delete': { params: { policy: string }; result: { deleted: true } };
 
@@ -143,6 +151,17 @@ export interface NewPolicyParams {
   /** Whose tokens; `generic` has the claims themselves, the others know their issuer's. */
   readonly preset: PresetName;
   readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface PolicyChangeParams {
+  readonly policy: string;
+  readonly name?: string;
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
+  /** Null: this instance's own. */
+  readonly audience?: string | null;
+  /** `*`: all projects of the team. */
+  readonly projects?: string[];
+  readonly actions?: Action[];
 }
 
 export type PresetName = 'github' | 'gitlab' | 'vercel' | 'generic';

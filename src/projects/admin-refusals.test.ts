@@ -86,16 +86,32 @@ test('every refusal has its kind, says what is wrong, and hints at a command', a
 
 test('writes are audited with their outcome, reads are not, and no entry has a secret', async (t) => {
   const { admin, audited, refusal } = await adminKit(t);
-  await admin.call('team.create', { slug: 'acme' });
-  await admin.call('team.list', {});
-  await admin.call('status', {});
+  const team = (await admin.handle('team.create', { slug: 'acme' })) as { id: string };
+  await admin.handle('team.list', {});
+  await admin.handle('status', {});
   await refusal('team.create', { slug: 'acme' });
-  const { token } = await admin.call('token.create', { team: 'acme' });
-  await admin.call('project.create', { project: 'acme/web' });
-  await admin.call('project.settings', { project: 'acme/web' });
+  const made = await admin.handle('token.create', { team: 'acme' });
+  const { id, token } = made as { id: string; token: string };
+  await admin.handle('project.create', { project: 'acme/web' });
+  await admin.handle('project.settings', { project: 'acme/web' });
+  await admin.handle('token.revoke', { token: id });
+  // Whoever calls it by its types writes its own entries.
+  await admin.call('team.create', { slug: 'other' });
   assert.deepEqual(
     audited.map(({ method, outcome }) => `${method} ${outcome}`),
-    ['team.create ok', 'team.create conflict', 'token.create ok', 'project.create ok'],
+    [
+      ...['team.create ok', 'team.create conflict', 'token.create ok', 'project.create ok'],
+      'token.revoke ok',
+    ],
   );
+  assert.deepEqual(
+    audited.map((entry) => entry.teamId),
+    [undefined, undefined, team.id, team.id, team.id],
+  );
+  assert.deepEqual(
+    audited.map(({ target }) => target),
+    ['acme', 'acme', 'acme', 'acme/web', id],
+  );
+  assert.match(audited[1]?.reason ?? '', /taken/);
   assert.ok(!JSON.stringify(audited).includes(token));
 });

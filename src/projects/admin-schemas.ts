@@ -1,3 +1,4 @@
+import { allActions } from '../ports/trust-policies.ts';
 import type { AdminMethod, PresetName } from './admin-methods.ts';
 
 /** JSON Schema of one parameter. `description` completes "… must be". */
@@ -65,6 +66,20 @@ const projects: Param = {
   items: { type: 'string', minLength: 1, maxLength: 255 },
   description: '1 to 100 projects, each as project, team/project or id, or * for all',
 };
+const onOrOff: Param = { type: 'boolean', description: 'true or false' };
+const actions: Param = {
+  type: 'array',
+  minItems: 1,
+  maxItems: allActions.length,
+  items: { type: 'string', enum: allActions },
+  description: `some of: ${allActions.join(', ')}`,
+};
+const claims: Param = {
+  type: 'object',
+  maxProperties: 20,
+  additionalProperties: { type: 'array', items: { type: 'string' }, maxItems: 50 },
+  description: 'up to 20 claims, each with a list of patterns',
+};
 const settings = {
   layerCompressions: {
     type: 'array',
@@ -97,8 +112,10 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
   'project.list': params({ team }, ['team']),
   'project.settings': params({ project, ...settings }, ['project']),
 
-  'account.create': params({ name: title }, ['name']),
+  'account.create': params({ name: title, email: title, operator: onOrOff }, ['name']),
   'account.list': params({}),
+  'account.set-operator': params({ account, operator: onOrOff }, ['account', 'operator']),
+  'account.delete': params({ account }, ['account']),
 
   'member.add': params({ team, account, role }, ['team', 'account']),
   'member.list': params({ team }, ['team']),
@@ -108,7 +125,7 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
     team,
     account,
     name: title,
-    scope: oneOf('read', 'write', 'admin'),
+    scope: oneOf('read', 'create', 'write', 'admin'),
     projects,
     expires: {
       type: 'string',
@@ -124,17 +141,28 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
       team,
       name: title,
       projects,
-      actions: {
-        type: 'array',
-        minItems: 1,
-        maxItems: 3,
-        items: { type: 'string', enum: ['pull', 'push', 'delete'] },
-        description: 'some of: pull, push, delete',
-      },
+      actions,
       preset: oneOf('github', 'gitlab', 'vercel', 'generic'),
       options: { type: 'object', description: "the preset's own options" },
     },
     ['team', 'name', 'preset', 'options'],
+  ),
+  'policy.update': params(
+    {
+      policy: reference('id of a policy (pol_…)'),
+      name: title,
+      claims,
+      audience: {
+        type: 'string',
+        nullable: true,
+        minLength: 1,
+        maxLength: 1024,
+        description: "a text of 1 to 1024 characters; or null for this registry's own",
+      },
+      projects,
+      actions,
+    },
+    ['policy'],
   ),
   'policy.list': params({ team }, ['team']),
   'policy.delete': params({ policy: reference('id of a policy (pol_…)') }, ['policy']),
@@ -189,12 +217,7 @@ export const presetSchemas: Readonly<Record<PresetName, ParamsSchema>> = {
   generic: params(
     {
       ...texts('issuer', 'audience'),
-      claims: {
-        type: 'object',
-        maxProperties: 20,
-        additionalProperties: { type: 'array', items: { type: 'string' }, maxItems: 50 },
-        description: 'up to 20 claims, each with a list of patterns',
-      },
+      claims,
     },
     ['issuer', 'claims'],
   ),

@@ -5,6 +5,7 @@ import type { AdminDeps, Handlers } from './admin-context.ts';
 import { type AdminLookup, pathOf } from './admin-lookup.ts';
 import type { ProjectSettingsChange, ProjectView } from './admin-methods.ts';
 import { isSlug } from './admin-validate.ts';
+import { isId } from './ids.ts';
 
 type TeamMethods =
   | 'team.create'
@@ -15,6 +16,8 @@ type TeamMethods =
   | 'project.settings'
   | 'account.create'
   | 'account.list'
+  | 'account.set-operator'
+  | 'account.delete'
   | 'member.add'
   | 'member.list'
   | 'member.remove';
@@ -65,13 +68,27 @@ export function teamHandlers(deps: AdminDeps, lookup: AdminLookup): Pick<Handler
       return viewOf({ ...project, settings });
     },
 
-    async 'account.create'({ name }) {
-      const account = { id: deps.newId('acc'), name, createdAt: deps.clock.now() };
+    async 'account.create'({ name, ...more }) {
+      if (isId(name, 'acc')) {
+        throw refuse('invalid', 'The name of an account cannot look like an id.');
+      }
+      const account = { id: deps.newId('acc'), name, ...more, createdAt: deps.clock.now() };
       await writer.run('CreateAccount', account);
       return account;
     },
     async 'account.list'() {
       return { accounts: await teams.listAccounts() };
+    },
+
+    async 'account.set-operator'({ account: reference, operator }) {
+      const { id } = await lookup.account(reference);
+      await writer.run('UpdateAccount', { accountId: id, operator });
+      return await lookup.account(id);
+    },
+    async 'account.delete'({ account: reference }) {
+      const { id: accountId } = await lookup.account(reference);
+      await writer.run('DeleteAccount', { accountId });
+      return { deleted: true };
     },
 
     async 'member.add'({ team: teamReference, account: accountReference, role = 'developer' }) {

@@ -1,9 +1,11 @@
 import { RegistryError, refuse } from '../oci/errors.ts';
 import { quote } from '../oci/quote.ts';
+import type { TrustPolicy } from '../ports/trust-policies.ts';
+import { targetOf } from './admin-audit.ts';
 import type { AdminDeps, Handlers } from './admin-context.ts';
 import { AdminLookup } from './admin-lookup.ts';
 import type { AdminMethod, AdminParams, AdminResult } from './admin-methods.ts';
-import { policyHandlers } from './admin-policies.ts';
+import { type PolicyChange, policyHandlers, updatePolicy } from './admin-policies.ts';
 import { repositoryHandlers } from './admin-repositories.ts';
 import { methodSchemas } from './admin-schemas.ts';
 import { teamHandlers } from './admin-teams.ts';
@@ -16,8 +18,10 @@ export interface Admin {
    * Rejects with `RegistryError`, always with a hint, where it refuses; every other error is a fault.
    */
   handle(method: string, params: unknown): Promise<unknown>;
-  /** The same, with types. */
+  /** The same, with types, and without an audit entry: for callers that write their own. */
   call<M extends AdminMethod>(method: M, params: AdminParams<M>): Promise<AdminResult<M>>;
+  /** `policy.update` of a policy that was read, and whose projects are found already. */
+  updatePolicy(policy: TrustPolicy, change: PolicyChange): Promise<TrustPolicy>;
 }
 
 export function createAdmin(deps: AdminDeps): Admin {
@@ -25,24 +29,41 @@ export function createAdmin(deps: AdminDeps): Admin {
     method: M,
     params: AdminParams<M>,
   ): Promise<AdminResult<M>> {
-    let outcome = 'internal';
     try {
-      const result = await handlersOf(deps)[method](validateParams(method, params));
-      outcome = 'ok';
-      return result;
+      return await handlersOf(deps)[method](validateParams(method, params));
     } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      outcome = error.kind;
-      throw withHint(error, method);
+      throw error instanceof RegistryError ? withHint(error, method) : error;
+    }
+  }
+
+  async function audited<M extends AdminMethod>(
+    method: M,
+    params: AdminParams<M>,
+  ): Promise<AdminResult<M>> {
+    if (!isWrite(method, params)) return await call(method, params);
+    const about = await targetOf(deps, params);
+    let failure: RegistryError['info'] | undefined;
+    try {
+      return await call(method, params);
+    } catch (error) {
+      failure =
+        error instanceof RegistryError
+          ? error.info
+          : { kind: 'internal', message: 'The server failed to do this.' };
+      throw error;
     } finally {
-      if (isWrite(method, params)) deps.audit?.({ method, params, outcome });
+      const outcome = failure?.kind ?? 'ok';
+      deps.audit?.({ ...about, method, outcome, reason: failure?.message });
     }
   }
 
   return {
     call,
+    updatePolicy: (policy, change) => updatePolicy(deps, policy, change),
     async handle(method, params) {
-      if (isAdminMethod(method)) return await call(method, params as AdminParams<typeof method>);
+      if (isAdminMethod(method)) {
+        return await audited(method, params as AdminParams<typeof method>);
+      }
       throw refuse(
         'invalid',
         `There is no method ${quote(method)}; there are ${Object.keys(methodSchemas).join(', ')}.`,

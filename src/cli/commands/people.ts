@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { Role } from '../../projects/admin-methods.ts';
 import { group, leaf, type Run } from '../command.ts';
 import { given } from '../given.ts';
@@ -19,21 +19,55 @@ export function addAccountCommands(admin: Command, run: Run): void {
     'create <name>',
     'make an account for a person',
     'account create ada@example.com',
+    'account create root --operator --email root@example.com',
+  )
+    .option('--email <address>', 'where the person is reached')
+    .option('--operator', 'runs the installation: makes teams and accounts, and manages them all')
+    .action(async (name: string, { email, operator, ...options }: NewAccount) => {
+      const params = { name, ...given({ email, operator }) };
+      await run(options, 'account.create', params, ({ id }) => fields({ account: name, id }));
+    });
+
+  leaf(
+    account,
+    'set-operator <account>',
+    'let an account run the installation by the API, or no longer',
+    'account set-operator ada@example.com on',
+  )
+    .addArgument(new Argument('<state>', 'on or off').choices(['on', 'off']))
+    .action(async (name: string, state: string, options: { json?: boolean }) => {
+      const params = { account: name, operator: state === 'on' };
+      await run(options, 'account.set-operator', params, ({ operator }) =>
+        operator ? `${name} is an operator.\n` : `${name} is no operator.\n`,
+      );
+    });
+
+  leaf(
+    account,
+    'delete <account>',
+    'delete an account; its tokens and sessions end within seconds',
+    'account delete ada@example.com',
   ).action(async (name: string, options: { json?: boolean }) => {
-    await run(options, 'account.create', { name }, ({ id }) => fields({ account: name, id }));
+    await run(options, 'account.delete', { account: name }, () => `${name} is deleted.\n`);
   });
 
   leaf(account, 'list', 'all accounts', 'account list').action(
     async (options: { json?: boolean }) => {
       await run(options, 'account.list', {}, ({ accounts }) =>
         table(
-          ['NAME', 'ID'],
-          accounts.map(({ name, id }) => [name, id]),
+          ['NAME', 'OPERATOR', 'ID'],
+          accounts.map(({ name, operator, id }) => [name, operator ? 'yes' : 'no', id]),
           'There is no account yet: npx gantry admin account create <name>',
         ),
       );
     },
   );
+}
+
+interface NewAccount {
+  email?: string;
+  operator?: boolean;
+  json?: boolean;
 }
 
 export function addMemberCommands(admin: Command, run: Run): void {

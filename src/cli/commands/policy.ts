@@ -12,6 +12,12 @@ interface CommonOptions {
   json?: boolean;
 }
 
+interface UpdateOptions extends Partial<CommonOptions> {
+  claim?: string[];
+  audience?: string;
+  ownAudience?: boolean;
+}
+
 type PresetOptions = Readonly<Record<string, string | boolean | undefined>>;
 
 export function addPolicyCommands(admin: Command, run: Run): void {
@@ -93,6 +99,29 @@ export function addPolicyCommands(admin: Command, run: Run): void {
     .addOption(new Option('--mode <mode>', "the project's issuer mode").choices(['team', 'global']))
     .option('--audience <text>', 'https://vercel.com/<slug> unless given');
 
+  leaf(
+    policy,
+    'update <id>',
+    'change what is given of a policy',
+    "policy update pol_019a3c5e7f217b609d435f0c86a1e24b --claim 'sub=repo:acme/*'",
+    'policy update pol_019a3c5e7f217b609d435f0c86a1e24b --actions pull,create --project web',
+  )
+    .option('--name <name>', 'what lists and refusals call it')
+    .option('--claim <name=pattern>', 'all that a token must say from now on', again)
+    .option('--audience <text>', "the tokens' aud")
+    .option('--own-audience', "the tokens' aud is this registry")
+    .option('--project <project>', 'only these projects, * for all; may be given again', collect)
+    .option('--actions <list>', 'as policy create has them', collect)
+    .action(async (id: string, { claim, project, json, ...rest }: UpdateOptions) => {
+      const { ownAudience, audience, name, actions } = rest;
+      const change = {
+        ...given({ name, projects: project, actions: actions as Action[] | undefined }),
+        ...(claim && { claims: claimsOf(claim) }),
+        ...(ownAudience ? { audience: null } : given({ audience })),
+      };
+      await run(given({ json }), 'policy.update', { policy: id, ...change }, show);
+    });
+
   leaf(policy, 'list', "a team's policies", 'policy list --team acme')
     .requiredOption('--team <team>', 'slug or id of the team')
     .action(async ({ team, json }: { team: string; json?: boolean }) => {
@@ -118,7 +147,11 @@ function withCommon(command: Command): Command {
     .requiredOption('--team <team>', 'slug or id of the team')
     .requiredOption('--name <name>', 'what lists and refusals call it')
     .option('--project <project>', 'only these projects, * for all; may be given again', collect)
-    .option('--actions <list>', 'pull, push, delete (default: pull,push)', collect);
+    .option(
+      '--actions <list>',
+      'pull, create, push, delete, deploy, functions, manage (default: pull,push)',
+      collect,
+    );
 }
 
 function preset(

@@ -34,8 +34,8 @@ export function addTokenCommands(admin: Command, run: Run): void {
     .addOption(
       new Option(
         '--scope <scope>',
-        'read pulls; write pushes, too; admin deletes, too (default: write)',
-      ).choices(['read', 'write', 'admin']),
+        'read pulls; create pushes what is new; write moves tags, too; admin does all (default: write)',
+      ).choices(['read', 'create', 'write', 'admin']),
     )
     .option('--project <project>', 'only these projects; may be given again', collect)
     .option('--expires <time>', 'how long it is good for, such as 12h or 90d')

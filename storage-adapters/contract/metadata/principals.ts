@@ -143,6 +143,18 @@ export function principalsContract(
     assert.deepEqual(await db.trustPolicies.list(teamId), [policy]);
     const twin = { ...policy, id: 'pol_2' };
     await refused(db.writer.run('CreateTrustPolicy', twin), 'conflict');
+    const second = { ...policy, id: 'pol_2', name: 'second' };
+    await db.writer.run('CreateTrustPolicy', second);
+    assert.deepEqual(await db.trustPolicies.page(teamId, undefined, 1), [policy]);
+    assert.deepEqual(await db.trustPolicies.page(teamId, 'ci', 5), [second]);
+    const changed = { ...second, claims: { sub: ['x'] }, audience: 'a', projectIds: undefined };
+    await db.writer.run('UpdateTrustPolicy', changed);
+    assert.equal(await db.tokens.epoch(), before + 3);
+    assert.deepEqual(await db.trustPolicies.findByIds(['pol_2']), [changed]);
+    await refused(db.writer.run('UpdateTrustPolicy', { ...changed, name: 'ci' }), 'conflict');
+    const elsewhere = { ...changed, teamId: 'team_2' };
+    await refused(db.writer.run('UpdateTrustPolicy', elsewhere), 'not-found');
+    await db.writer.run('DeleteTrustPolicy', { id: 'pol_2' });
     assert.deepEqual(await db.writer.run('DeleteTrustPolicy', { id: 'pol_1' }), { deleted: true });
     assert.deepEqual(await db.trustPolicies.list(teamId), []);
   });

@@ -52,6 +52,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CreateRefreshToken: tokens.createRefreshToken,
   TouchTokens: tokens.touchTokens,
   CreateTrustPolicy: tokens.createTrustPolicy,
+  UpdateTrustPolicy: tokens.updateTrustPolicy,
   DeleteTrustPolicy: tokens.deleteTrustPolicy,
   CreateKey: tokens.createKey,
   CreateIssuedToken: signIn.createIssuedToken,

@@ -94,6 +94,26 @@ const insertPolicy = query<NewPolicy>((db, p) =>
     })
     .onConflict((c) => c.columns(['team_id', 'name']).doNothing()),
 );
+const namedPolicy = query<{ teamId: string; name: string }, { id: string }>((db, p) =>
+  db
+    .selectFrom('trust_policies')
+    .select('id')
+    .where('team_id', '=', p('teamId'))
+    .where('name', '=', p('name')),
+);
+const updatePolicy = query<Omit<NewPolicy, 'issuer' | 'createdAt'>>((db, p) =>
+  db
+    .updateTable('trust_policies')
+    .set({
+      name: p('name'),
+      audience: p('audience'),
+      claims: p('claims'),
+      project_ids: p('projectIds'),
+      actions: p('actions'),
+    })
+    .where('id', '=', p('id'))
+    .where('team_id', '=', p('teamId')),
+);
 const deletePolicy = query<{ id: string }>((db, p) =>
   db.deleteFrom('trust_policies').where('id', '=', p('id')),
 );
@@ -182,16 +202,33 @@ export const createTrustPolicy: Command<'CreateTrustPolicy'> = async (tx, policy
     projectIds: jsonOrNull(policy.projectIds),
     actions: JSON.stringify(policy.actions),
   });
-  if (inserted === 0) {
-    throw refuse(
-      'conflict',
-      `The team has a trust policy named "${policy.name}" already.`,
-      'Choose another name, or delete that policy first.',
-    );
-  }
+  if (inserted === 0) throw twin(policy.name);
   await bumpAuthEpoch(tx);
   return null;
 };
+
+export const updateTrustPolicy: Command<'UpdateTrustPolicy'> = async (tx, policy) => {
+  const { id, teamId, name } = policy;
+  const named = await namedPolicy.get(tx, { teamId, name });
+  if (named && named.id !== id) throw twin(name);
+  const updated = await updatePolicy.run(tx, {
+    ...{ id, teamId, name, audience: policy.audience ?? null },
+    claims: JSON.stringify(policy.claims),
+    projectIds: jsonOrNull(policy.projectIds),
+    actions: JSON.stringify(policy.actions),
+  });
+  if (updated === 0) throw refuse('not-found', 'There is no such trust policy.');
+  await bumpAuthEpoch(tx);
+  return null;
+};
+
+function twin(name: string) {
+  return refuse(
+    'conflict',
+    `The team has a trust policy named "${name}" already.`,
+    'Choose another name, or delete that policy first.',
+  );
+}
 
 export const deleteTrustPolicy: Command<'DeleteTrustPolicy'> = async (tx, args) => {
   const deleted = (await deletePolicy.run(tx, args)) > 0;

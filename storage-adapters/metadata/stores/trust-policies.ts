@@ -18,6 +18,16 @@ const byTeam = query<{ team: string }, Row>((db, p) =>
   db.selectFrom('trust_policies').selectAll().where('team_id', '=', p('team')).orderBy('name'),
 );
 
+const page = query<{ team: string; after: string; limit: number }, Row>((db, p) =>
+  db
+    .selectFrom('trust_policies')
+    .selectAll()
+    .where('team_id', '=', p('team'))
+    .where('name', '>', p('after'))
+    .orderBy('name')
+    .limit(p('limit')),
+);
+
 const toPolicy = (row: Row): TrustPolicy => ({
   id: row.id,
   teamId: row.team_id,
@@ -35,6 +45,8 @@ export function trustPoliciesStore(db: Executor): TrustPolicies {
     findByIssuer: (issuer) => then(byIssuer.all(db, { issuer }), (rows) => rows.map(toPolicy)),
     findByIds: (ids) =>
       then(byIds.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(toPolicy)),
+    page: (team, after = '', limit) =>
+      then(page.all(db, { team, after, limit }), (rows) => rows.map(toPolicy)),
     list: (team) => then(byTeam.all(db, { team }), (rows) => rows.map(toPolicy)),
   };
 }

@@ -27,6 +27,16 @@ async function ownToken(place: Place, make: Make): Promise<Sample> {
   return { params: { token: id as string } };
 }
 
+const newPolicy = () => ({
+  ...{ name: unique('policy'), preset: 'generic' },
+  options: { issuer: 'https://idp.example.com', claims: { sub: ['org/other'] } },
+});
+
+async function trustPolicy(place: Place, make: Make): Promise<Sample> {
+  const { id } = await make(place, 'POST', `/teams/${place.team}/trust-policies`, newPolicy());
+  return { params: { policy: id as string } };
+}
+
 /** Teams, who is in them, accounts, and tokens. */
 export const peopleRows: Rows = {
   listTeams: { at: 'signed-in', may: groups.signedIn },
@@ -84,6 +94,21 @@ export const peopleRows: Rows = {
   },
   getToken: { at: 'team', may: groups.manageTeam, sample: teamToken },
   revokeToken: { at: 'team', may: groups.manageTeam, sample: teamToken },
+
+  listTrustPolicies: { at: 'team', may: groups.manageTeam },
+  createTrustPolicy: {
+    ...{ at: 'team', may: groups.manageTeam },
+    sample: () => ({ body: newPolicy() }),
+    bodies: ({ name }) => [{ ...newPolicy(), projects: [name.split('/').slice(0, 2).join('/')] }],
+  },
+  getTrustPolicy: { at: 'team', may: groups.manageTeam, sample: trustPolicy },
+  updateTrustPolicy: {
+    ...{ at: 'team', may: groups.manageTeam },
+    async sample(place, make) {
+      return { ...(await trustPolicy(place, make)), body: { actions: ['pull'] } };
+    },
+  },
+  deleteTrustPolicy: { at: 'team', may: groups.manageTeam, sample: trustPolicy },
 
   listMyTokens: { at: 'signed-in', may: groups.persons },
   createMyToken: {

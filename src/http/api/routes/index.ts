@@ -10,6 +10,7 @@ import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
+import { trustPolicyRoutes } from './trust-policies.ts';
 import { uploadRoutes } from './uploads.ts';
 
 /** Every route under /api/v1. */
@@ -20,6 +21,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...teamRoutes,
     ...memberRoutes,
     ...tokenRoutes,
+    ...trustPolicyRoutes,
     ...issuedTokenRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
