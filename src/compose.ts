@@ -47,6 +47,7 @@ import { statusOf } from './projects/status.ts';
 import { newToken } from './projects/token-secret.ts';
 import { ImageIntake } from './registry/archives/intake.ts';
 import { createEnsureRepository } from './registry/ensure-repository.ts';
+import { ImageInspector } from './registry/inspect.ts';
 import { Listing } from './registry/list.ts';
 import { BlobMount } from './registry/mount-blob.ts';
 import { Pull } from './registry/pull.ts';
@@ -194,6 +195,8 @@ async function compose(
     status: () => statusOf(config, url, startedAt),
     audit: (entry) => services.audit.record(recordOfSocket(entry)),
   });
+  const pull = new Pull({ ...metadata, store, cacheBytes: config.cacheManifests });
+  const listing = new Listing(metadata);
   const services: ApiServices = {
     admin,
     principals: new Principals({
@@ -221,7 +224,11 @@ async function compose(
     uploadUrls,
     pulled: (repositoryId) => lastPull.note(repositoryId),
     discarded: () => sweeper.wake(),
-    pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),
+    pull,
+    inspector: new ImageInspector({
+      ...{ ...metadata, store, pull, listing },
+      configLimit: Math.max(...Object.values(plans).map((plan) => plan.config)),
+    }),
     blobPush,
     blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
     putManifest: createManifestPush(manifestDeps),
@@ -231,7 +238,7 @@ async function compose(
       clock,
       newRepositoryId: () => newId('repo'),
     }),
-    listing: new Listing(metadata),
+    listing,
     metadata,
     plans,
     origins: new Origins(config),

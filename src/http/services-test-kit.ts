@@ -22,6 +22,7 @@ import { newId } from '../projects/ids.ts';
 import { newToken } from '../projects/token-secret.ts';
 import { ImageIntake } from '../registry/archives/intake.ts';
 import { createEnsureRepository } from '../registry/ensure-repository.ts';
+import { ImageInspector } from '../registry/inspect.ts';
 import { Listing } from '../registry/list.ts';
 import { BlobMount } from '../registry/mount-blob.ts';
 import { Pull } from '../registry/pull.ts';
@@ -101,6 +102,8 @@ export async function openApplication(
   const manifestDeps = { ...metadata, store, clock, pushed: () => {} };
   let repositories = 0;
   const pulled: string[] = [];
+  const pull = new Pull({ ...metadata, store, cacheBytes: 1 << 20 });
+  const listing = new Listing(metadata);
   const real: ApiServices = {
     authenticator: new Authenticator({
       registryTokens,
@@ -118,8 +121,9 @@ export async function openApplication(
     uploadUrls: new UploadUrls({ keys: [uploadKey], clock, lifetimeMs: expiryMs }),
     pulled: (id) => void pulled.push(id),
     discarded: () => {},
-    pull: new Pull({ ...metadata, store, cacheBytes: 1 << 20 }),
     blobPush,
+    pull,
+    inspector: new ImageInspector({ ...metadata, store, pull, listing, configLimit: 1e6 }),
     blobMount: new BlobMount({ ...metadata, clock }),
     putManifest: createManifestPush(manifestDeps),
     imageIntake: await ImageIntake.open(join(world.folder, 'spool'), {
@@ -131,7 +135,7 @@ export async function openApplication(
       clock,
       newRepositoryId: () => `repo_made_${++repositories}`,
     }),
-    listing: new Listing(metadata),
+    listing,
     metadata,
     plans: plansWith(),
     origins: new Origins({ trustedProxies: [], publicUrl: undefined }),

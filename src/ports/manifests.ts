@@ -25,6 +25,18 @@ export interface Referrer {
   readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
+/** A manifest with what was written down at its push. Times are UTC milliseconds. */
+export interface ManifestDetails extends ManifestRow {
+  /** Compressed bytes of config and layers; 0 for an index. */
+  readonly imageSize: number;
+  /** `os/architecture` of an image that can be run. */
+  readonly platform: string | undefined;
+  readonly artifactType: string | undefined;
+  readonly subject: Digest | undefined;
+  readonly pushedAt: number;
+  readonly pushedBy: string;
+}
+
 /** An image that can be run and that an index names. */
 export interface ChildImage {
   readonly parent: Digest;
@@ -42,6 +54,15 @@ export interface Manifests {
   content(digest: Digest): Awaitable<Buffer | undefined>;
   /** Which of `digests` the repository holds. */
   findMany(repositoryId: string, digests: readonly Digest[]): Awaitable<ManifestRow[]>;
+  details(repositoryId: string, digests: readonly Digest[]): Awaitable<ManifestDetails[]>;
+  /** The latest first, those after `after`, at most `limit`. */
+  newest(
+    repositoryId: string,
+    after: Pick<ManifestDetails, 'digest' | 'pushedAt'> | undefined,
+    limit: number,
+  ): Awaitable<ManifestDetails[]>;
+  /** Indexes of the repository that name `digest`, at most `limit`. */
+  indexesOf(repositoryId: string, digest: Digest, limit: number): Awaitable<Digest[]>;
   /** What the indexes among `digests` name, one level deep, without what cannot be run. */
   childImages(repositoryId: string, digests: readonly Digest[]): Awaitable<ChildImage[]>;
   /** Manifests whose subject is `subject`, by digest in byte order, after `last`, at most `limit`. */

@@ -26,6 +26,8 @@ export interface Place {
   readonly owner: string;
   /** Exchanges a JWT that the team trusts for a token; its id. */
   readonly exchange: () => Promise<string>;
+  /** Pushes an image of its own into the repository; its digest. */
+  readonly push: () => Promise<string>;
 }
 
 export interface World {
@@ -141,12 +143,17 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
   ): Promise<Place> => {
     const name = `${slug}/${project}/${repository}`;
     const owner = slug === 'own' ? 'owner' : 'foreign-owner';
-    const bundle = image();
-    const client = new Registry(server.origin, registry[owner]!);
-    await pushBundle(client, name, bundle, 'latest').finally(() => client.close());
+    const push = async (reference?: string) => {
+      const bundle = image();
+      const client = new Registry(server.origin, registry[owner]!);
+      await pushBundle(client, name, bundle, reference).finally(() => client.close());
+      return bundle;
+    };
+    const bundle = await push('latest');
     return {
       ...{ team: slug, teamId: slug === 'own' ? ownId : foreignId, project, repository, name },
       ...{ digest: bundle.top.digest, layer: bundle.blobs.at(-1)!.digest, owner: api[owner]! },
+      push: async () => (await push()).top.digest,
       exchange: async () =>
         exchange(asker, slug, await jwt('org/app', issuers[slug === 'own' ? 0 : 1])),
     };

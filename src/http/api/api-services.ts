@@ -3,6 +3,7 @@ import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
+import type { ImageInspector } from '../../registry/inspect.ts';
 import type { Services } from '../services.ts';
 import type { Audit } from './audit.ts';
 import type { Cursors } from './cursor.ts';
@@ -15,6 +16,7 @@ export interface ApiServices extends Services {
   readonly tokenExchange: TokenExchange;
   /** To be told of open uploads that went with a repository: their bytes are to be removed. */
   readonly discarded: () => void;
+  readonly inspector: ImageInspector;
   readonly principals: Principals;
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;

@@ -6,6 +6,7 @@ import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
 import { signInContract } from './sign-in.ts';
+import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
 import { writerContract } from './writer.ts';
 
@@ -38,5 +39,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   manifestsContract(open);
   repositoriesContract(open);
   eventsContract(open, reopen);
+  tagsContract(open);
   writerContract(open, reopen);
 }

@@ -1,5 +1,10 @@
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { ManifestRow, Manifests, Referrer } from '../../../src/ports/manifests.ts';
+import type {
+  ManifestDetails,
+  ManifestRow,
+  Manifests,
+  Referrer,
+} from '../../../src/ports/manifests.ts';
 import { type Executor, query, then } from '../database.ts';
 import { byPath, type RepositoryColumns, toRepository } from './repositories.ts';
 
@@ -44,6 +49,53 @@ const many = query<{ repository: string; digests: string }, ManifestColumns>((db
 );
 const content = query<{ digest: string }, { bytes: Uint8Array }>((db, p) =>
   db.selectFrom('manifest_contents').select('bytes').where('digest', '=', p('digest')),
+);
+
+interface DetailColumns extends ManifestColumns {
+  image_size: number;
+  platform: string | null;
+  artifact_type: string | null;
+  subject: string | null;
+  pushed_at: number;
+  pushed_by: string;
+}
+/** Annotations can be as large as a manifest: lists leave them out. */
+const detailColumns = [
+  ...(['digest', 'media_type', 'size', 'image_size', 'platform'] as const),
+  ...(['artifact_type', 'subject', 'pushed_at', 'pushed_by'] as const),
+] as const;
+const details = query<{ repository: string; digests: string }, DetailColumns>((db, p, dialect) =>
+  db
+    .selectFrom('manifests')
+    .select(detailColumns)
+    .where('repository_id', '=', p('repository'))
+    .where('digest', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+    ),
+);
+const newest = query<
+  { repository: string; pushedAt: number; digest: string; limit: number },
+  DetailColumns
+>((db, p) =>
+  db
+    .selectFrom('manifests')
+    .select(detailColumns)
+    .where('repository_id', '=', p('repository'))
+    .where((e) => e(e.refTuple('pushed_at', 'digest'), '<', e.tuple(p('pushedAt'), p('digest'))))
+    .orderBy('pushed_at', 'desc')
+    .orderBy('digest', 'desc')
+    .limit(p('limit')),
+);
+const indexesOf = query<{ repository: string; digest: string; limit: number }, { digest: string }>(
+  (db, p) =>
+    db
+      .selectFrom('manifest_references')
+      .select('digest')
+      .where('repository_id', '=', p('repository'))
+      .where('child', '=', p('digest'))
+      .where('kind', '=', 'manifest')
+      .orderBy('digest')
+      .limit(p('limit')),
 );
 
 interface ChildColumns {
@@ -105,6 +157,15 @@ const toRow = (row: ManifestColumns): ManifestRow => ({
   mediaType: row.media_type,
   size: row.size,
 });
+const toDetails = (row: DetailColumns): ManifestDetails => ({
+  ...toRow(row),
+  imageSize: row.image_size,
+  platform: row.platform ?? undefined,
+  artifactType: row.artifact_type ?? undefined,
+  subject: (row.subject as Digest | null) ?? undefined,
+  pushedAt: row.pushed_at,
+  pushedBy: row.pushed_by,
+});
 const toReferrer = (row: ReferrerColumns): Referrer => ({
   ...toRow(row),
   artifactType: row.artifact_type ?? undefined,
@@ -141,6 +202,23 @@ export function manifestsStore(db: Executor): Manifests {
     findMany: (repository, digests) =>
       then(many.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
         rows.map(toRow),
+      ),
+    details: (repository, digests) =>
+      then(details.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
+        rows.map(toDetails),
+      ),
+    newest: (repository, after, limit) =>
+      then(
+        newest.all(db, {
+          ...{ repository, limit },
+          pushedAt: after?.pushedAt ?? Number.MAX_SAFE_INTEGER,
+          digest: after?.digest ?? '',
+        }),
+        (rows) => rows.map(toDetails),
+      ),
+    indexesOf: (repository, digest, limit) =>
+      then(indexesOf.all(db, { repository, digest, limit }), (rows) =>
+        rows.map((row) => row.digest as Digest),
       ),
     childImages: (repository, digests) =>
       then(childImages.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>

@@ -74,6 +74,16 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
     /^SEARCH tags USING (COVERING )?INDEX tags_by_digest \(repository_id=\? AND digest=\? AND name>\?\)$/,
   ],
   [
+    'manifests, the latest first',
+    (db) => manifestsStore(db).newest('r', undefined, 9),
+    /^SEARCH manifests USING INDEX manifests_by_date \(repository_id=\? AND \(pushed_at,digest\)<\(\?,\?\)\)$/,
+  ],
+  [
+    'indexes of a manifest',
+    (db) => manifestsStore(db).indexesOf('r', digests[0]!, 9),
+    /^SEARCH manifest_references USING (COVERING )?INDEX manifest_references_by_child \(repository_id=\? AND child=\?\)$/,
+  ],
+  [
     "indexes' images",
     (db) => manifestsStore(db).childImages('r', digests),
     /^SEARCH f USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,

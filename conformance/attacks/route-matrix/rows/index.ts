@@ -2,6 +2,7 @@ import type { Rows } from '../row.ts';
 import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
+import { repositoryRows } from './repositories.ts';
 import { signInRows } from './sign-in.ts';
 import { uploadRows } from './uploads.ts';
 
@@ -10,6 +11,7 @@ export const rows: Rows = {
   ...metaRows,
   ...peopleRows,
   ...signInRows,
+  ...repositoryRows,
   ...eventRows,
   ...uploadRows,
 };

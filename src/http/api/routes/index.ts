@@ -6,6 +6,7 @@ import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
 import { metaRoutes } from './meta.ts';
 import { myTokenRoutes } from './my-tokens.ts';
+import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { teamRoutes } from './teams.ts';
@@ -25,6 +26,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...issuedTokenRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
+    ...manifestRoutes,
     ...accountRoutes,
     ...eventRoutes,
     ...uploadRoutes,
