@@ -22,24 +22,39 @@ export async function readDocument(asker: Asker): Promise<OpenApiDocument> {
   return JSON.parse(body) as OpenApiDocument;
 }
 
+/** Parameters of which no value that a program makes up is good, and no schema can say which are. */
+const unguessable: Readonly<Record<string, string>> = {
+  cursor: 'it is signed',
+  'If-Match': 'it names what is there',
+};
+
 /**
- * The document without `cursor`: a cursor is signed, so that none that a program makes up is good, and no
- * schema can say so. And without answers that have no end.
+ * The document as a program can ask by it: without parameters that nobody can guess, without answers that
+ * have no end, and with projects that there are where a body or a query names some.
  */
-export function askable(document: OpenApiDocument): OpenApiDocument {
-  const without = (operation: Operation): Operation => ({
-    ...operation,
-    parameters: (operation.parameters ?? []).filter((one) => one.name !== 'cursor'),
+export function askable(document: OpenApiDocument, projects: readonly string[]): OpenApiDocument {
+  const paths = Object.entries(document.paths).map(([path, operations]) => {
+    const kept = Object.entries(operations).filter(([, one]) => !isStream(one));
+    return [path, Object.fromEntries(kept.map(([method, one]) => [method, guessable(one)]))];
   });
-  const paths = Object.entries(document.paths).map(([path, operations]) => [
-    path,
-    Object.fromEntries(
-      Object.entries(operations)
-        .filter(
-          ([, one]) => !Object.hasOwn(one.responses?.[200]?.content ?? {}, 'text/event-stream'),
-        )
-        .map(([m, o]) => [m, without(o)]),
-    ),
-  ]);
-  return { ...document, paths: Object.fromEntries(paths) as OpenApiDocument['paths'] };
+  const asked = { ...document, paths: Object.fromEntries(paths) as OpenApiDocument['paths'] };
+  return JSON.parse(JSON.stringify(asked), (name, value: unknown) =>
+    name === 'projects' ? withItems(value, projects) : value,
+  ) as OpenApiDocument;
+}
+
+function isStream({ responses }: Operation): boolean {
+  return Object.hasOwn(responses?.[200]?.content ?? {}, 'text/event-stream');
+}
+
+function guessable(operation: Operation): Operation {
+  const parameters = operation.parameters ?? [];
+  return { ...operation, parameters: parameters.filter(({ name }) => !(name in unguessable)) };
+}
+
+/** A list that is sent (one that is got has no least length), of these strings alone. */
+function withItems(schema: unknown, values: readonly string[]): unknown {
+  const { items, minItems } = (schema ?? {}) as { items?: { type?: string }; minItems?: number };
+  if (items?.type !== 'string' || minItems === undefined) return schema;
+  return { ...(schema as object), items: { type: 'string', enum: values } };
 }

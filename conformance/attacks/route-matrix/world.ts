@@ -16,6 +16,7 @@ export interface Place {
   readonly team: string;
   readonly teamId: string;
   readonly project: string;
+  readonly projectId: string;
   readonly repository: string;
   /** `team/project/repository` */
   readonly name: string;
@@ -72,11 +73,15 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
   const call = <T>(method: string, params: unknown) => callAdmin<T>(server, method, params);
   const team = async (slug: string) => {
     const { id } = await call<{ id: string }>('team.create', { slug });
-    await call('project.create', { project: `${slug}/app` });
+    await project(`${slug}/app`);
     return id;
   };
+  const projectIds = new Map<string, string>();
+  const project = async (path: string) => {
+    projectIds.set(path, (await call<{ id: string }>('project.create', { project: path })).id);
+  };
   const ownId = await team('own');
-  await call('project.create', { project: 'own/side' });
+  await project('own/side');
   const foreignId = await team('foreign');
 
   const token = async (params: object) =>
@@ -152,6 +157,7 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
     const bundle = await push('latest');
     return {
       ...{ team: slug, teamId: slug === 'own' ? ownId : foreignId, project, repository, name },
+      projectId: projectIds.get(`${slug}/${project}`)!,
       ...{ digest: bundle.top.digest, layer: bundle.blobs.at(-1)!.digest, owner: api[owner]! },
       push: async () => (await push()).top.digest,
       exchange: async () =>

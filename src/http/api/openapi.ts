@@ -1,3 +1,4 @@
+import { patterns } from './formats.ts';
 import type { Access, ReplyDoc, Route } from './route.ts';
 import { object, type Schema } from './schema.ts';
 
@@ -27,6 +28,19 @@ const refusalTexts: Readonly<Record<number, string>> = {
   507: 'The registry has no space left.',
 };
 
+const refusalHeaders: Readonly<Record<number, readonly string[]>> = {
+  401: ['WWW-Authenticate'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+};
+
+const headerTexts: Readonly<Record<string, string>> = {
+  ETag: 'The version: for If-None-Match, and for the If-Match of a change.',
+  Location: 'Where what was made is.',
+  'Retry-After': 'Seconds to wait.',
+  'WWW-Authenticate': 'How to authenticate.',
+};
+
 const placeTexts: Readonly<Record<string, string>> = {
   team: "The team's slug or id.",
   project: "The project's slug.",
@@ -40,7 +54,8 @@ export function openApiDocument(routes: readonly Route[], about: { version: stri
   for (const route of routes) {
     const path = `/api/v1${route.path}`;
     paths[path] ??= {};
-    paths[path][route.method.toLowerCase()] = operation(route, schemas);
+    const readable = routes.some((one) => one.path === route.path && one.method === 'GET');
+    paths[path][route.method.toLowerCase()] = operation(route, schemas, readable);
   }
   return {
     openapi: '3.1.0',
@@ -73,7 +88,8 @@ export function openApiDocument(routes: readonly Route[], about: { version: stri
   };
 }
 
-function operation(route: Route, schemas: Record<string, unknown>): object {
+/** `readable`: the path has a GET, whose ETag says which version a change is meant for. */
+function operation(route: Route, schemas: Record<string, unknown>, readable: boolean): object {
   const { operationId, tag, summary, description, body, rawBody } = route;
   const content = rawBody
     ? { [rawBody.mediaType]: { schema: rawBody.schema } }
@@ -86,7 +102,7 @@ function operation(route: Route, schemas: Record<string, unknown>): object {
     ...(description !== undefined && { description }),
     'x-access': accessText(route.access),
     security: securityOf(route.access),
-    parameters: parametersOf(route),
+    parameters: parametersOf(route, schemas, readable),
     ...(content && { requestBody: { required, content } }),
     responses: responsesOf(route, schemas),
   };
@@ -107,20 +123,21 @@ export function accessText(access: Access): string {
   return access.at;
 }
 
-function parametersOf(route: Route): object[] {
+function parametersOf(route: Route, schemas: Record<string, unknown>, readable: boolean): object[] {
+  const inline = (schema: Schema) => mapChildren(schema, schemas);
   const path = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     description: placeTexts[name!] ?? route.params?.[name!]?.description,
-    schema: route.params?.[name!] ?? { type: 'string', maxLength: 255 },
+    schema: inline(route.params?.[name!] ?? { type: 'string', minLength: 1, maxLength: 255 }),
   }));
   const query = Object.entries(route.query?.properties ?? {}).map(([name, schema]) => ({
     name,
     in: 'query',
     required: route.query?.required?.includes(name) ?? false,
     description: schema.description,
-    schema,
+    schema: inline(schema),
     ...(schema.type === 'array' && { style: 'form', explode: true }),
   }));
   const key = {
@@ -130,13 +147,27 @@ function parametersOf(route: Route): object[] {
     description: 'The same request again with the same key gets the same answer, for a day.',
     schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
   };
-  return [...path, ...query, ...(route.idempotent ? [key] : [])];
+  const match = {
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    description: 'The ETag of what the change is meant for: 412 where somebody was faster.',
+    schema: { type: 'string', maxLength: 1024 },
+  };
+  return [
+    ...path,
+    ...query,
+    ...(route.idempotent ? [key] : []),
+    ...(readable && route.method !== 'GET' ? [match] : []),
+  ];
 }
 
 function responsesOf(route: Route, schemas: Record<string, unknown>): object {
   const responses: Record<string, unknown> = {};
   for (const [status, reply] of Object.entries(route.replies)) {
-    responses[status] = responseOf(reply, schemas);
+    const etag = route.method === 'GET' && status === '200' && !reply.mediaType;
+    const headers = etag ? ['ETag'] : status === '201' ? ['Location'] : [];
+    responses[status] = { ...responseOf(reply, schemas), ...headersOf(headers) };
   }
   if (route.method === 'GET' && !route.replies[200]?.mediaType) {
     responses[304] = { description: 'It is as If-None-Match has it.' };
@@ -144,10 +175,20 @@ function responsesOf(route: Route, schemas: Record<string, unknown>): object {
   for (const status of refusalsOf(route)) {
     responses[status] = {
       description: refusalTexts[status]!,
+      ...headersOf(refusalHeaders[status] ?? []),
       content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
     };
   }
   return responses;
+}
+
+function headersOf(names: readonly string[]): object {
+  if (names.length === 0) return {};
+  const entries = names.map((name) => [
+    name,
+    { required: true, description: headerTexts[name], schema: { type: 'string' } },
+  ]);
+  return { headers: Object.fromEntries(entries) as object };
 }
 
 /** What follows from the route itself, and what its author adds. */
@@ -167,9 +208,10 @@ function responseOf(
   { description, schema, mediaType }: ReplyDoc,
   schemas: Record<string, unknown>,
 ) {
-  if (!schema) return { description };
+  if (!schema && mediaType === undefined) return { description };
   const type = mediaType ?? 'application/json';
-  return { description, content: { [type]: { schema: shared(schema, schemas) } } };
+  const media = schema ? { schema: shared(schema, schemas) } : {};
+  return { description, content: { [type]: media } };
 }
 
 /** Schemas with a title stand once, under it. */
@@ -186,8 +228,10 @@ function shared(schema: Schema, schemas: Record<string, unknown>): unknown {
 
 function mapChildren(schema: Schema, schemas: Record<string, unknown>): object {
   const each = (one: Schema) => shared(one, schemas);
-  const { properties, items, additionalProperties, oneOf, anyOf } = schema;
+  const { properties, items, additionalProperties, oneOf, anyOf, format = '' } = schema;
+  const pattern = patterns[format];
   return {
+    ...(pattern !== undefined && { pattern }),
     ...schema,
     ...(properties && {
       properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, each(v)])),

@@ -1,29 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { parseDuration } from '../../config/units.ts';
-import { parseDigest } from '../../oci/digest.ts';
 import { refuse } from '../../oci/errors.ts';
-import { isNameComponent, isTag } from '../../oci/reference.ts';
-import { isSlug } from '../../projects/admin-validate.ts';
+import { formats } from './formats.ts';
 import type { Schema } from './schema.ts';
-
-/** What `format` means, beside what it says to readers of the document. */
-const formats: Readonly<Record<string, (text: string) => boolean>> = {
-  slug: isSlug,
-  'repository-name': (text) => isNameComponent(text),
-  tag: isTag,
-  digest: (text) => parseDigest(text) !== undefined,
-  title: (text) => text.trim() === text && /^[^\p{C}\p{Zl}\p{Zp}]+$/u.test(text),
-  platform: (text) => /^[a-z0-9][a-z0-9._-]{0,31}\/[a-z0-9][a-z0-9._-]{0,31}$/.test(text),
-  lifetime: (text) => {
-    const milliseconds = parseDuration(text);
-    return milliseconds !== undefined && milliseconds >= 1000 && milliseconds <= 100 * 365 * 864e5;
-  },
-  'date-time': (text) =>
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text) &&
-    !Number.isNaN(Date.parse(text)),
-  uri: (text) => URL.canParse(text),
-  binary: () => true,
-};
 
 const options = { strict: true, strictTypes: false, allErrors: false, verbose: true } as const;
 const strict = withFormats(new Ajv2020(options));

@@ -1,0 +1,8 @@
+"""Values of the formats that are Gantry's own, where a pattern does not say all."""
+
+import schemathesis
+from hypothesis import strategies as st
+
+schemathesis.openapi.format(
+    "title", st.from_regex(r"\A[A-Za-z0-9]([ -~]{0,40}[A-Za-z0-9])?\Z")
+)
