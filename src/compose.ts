@@ -11,6 +11,8 @@ import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
 import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
 import { Sealer } from './auth/sealer.ts';
+import { BrowserSessions } from './auth/sessions.ts';
+import { SignIn } from './auth/sign-in.ts';
 import { TokenExchange } from './auth/token-exchange.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
@@ -29,6 +31,7 @@ import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
 import { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
+import { SessionCookies } from './http/session-cookies.ts';
 import { LastUse } from './maintenance/last-use.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
@@ -197,10 +200,23 @@ async function compose(
   });
   const pull = new Pull({ ...metadata, store, cacheBytes: config.cacheManifests });
   const listing = new Listing(metadata);
+  const origins = new Origins(config);
+  const sessions = new BrowserSessions({
+    ...{ sessions: metadata.sessions, identities, writer, clock, newId: () => newId('ses') },
+    ...{ idleMs: config.sessionIdle, lifetimeMs: config.sessionTtl },
+  });
+  const cookies = new SessionCookies({ sessions, origins });
   const services: ApiServices = {
     admin,
+    cookies,
+    signIn:
+      config.signIn &&
+      new SignIn({
+        ...{ settings: config.signIn, sessions: metadata.sessions, writer, sealer, clock },
+        ...{ newAccountId: () => newId('acc'), log: logger },
+      }),
     principals: new Principals({
-      ...{ identities, login, oidc, sessions: undefined },
+      ...{ identities, login, oidc, sessions: cookies },
       used: (id) => lastUse.note(id),
     }),
     cursors: new Cursors(cursorKey!.bytes),
@@ -241,7 +257,7 @@ async function compose(
     listing,
     metadata,
     plans,
-    origins: new Origins(config),
+    origins,
     clock,
     logger,
     metrics: new Metrics(),

@@ -92,6 +92,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'skopeo', program: '/usr/bin/skopeo' },
   { package: 'buildah', program: '/usr/bin/buildah' },
   { package: 'docker.io', program: '/usr/sbin/dockerd' },
+  { package: 'chromium', program: '/usr/bin/chromium' },
   { package: 'busybox-static' },
   { package: 'containernetworking-plugins' },
   { package: 'iproute2' },

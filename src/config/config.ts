@@ -47,6 +47,18 @@ export interface Config {
   /** How long events and deliveries are kept, and how many events at most. */
   readonly eventRetention: number;
   readonly eventLimit: number;
+  /** The provider at which people sign in with a browser; undefined: with tokens alone. */
+  readonly signIn:
+    | {
+        readonly issuer: string;
+        readonly clientId: string;
+        readonly clientSecret: string | undefined;
+        /** Who gets an account at the first sign-in. */
+        readonly allow: readonly string[];
+      }
+    | undefined;
+  readonly sessionIdle: number;
+  readonly sessionTtl: number;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;

@@ -13,6 +13,10 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
   storage: (text) => parseStorage(text) !== undefined,
   'address-range': (text) => isAddressRange(text),
   outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text),
+  'sign-in': (text) =>
+    text === '*' ||
+    /^sub:\S{1,255}$/.test(text) ||
+    /^(?:[^\s@,:]{1,64}@)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text),
   'key-32': (text) => parseKey(text) !== undefined,
 };
 

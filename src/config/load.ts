@@ -68,6 +68,16 @@ function toConfig(
     eventLimit: s.eventLimit,
     tokenTtl: parseDuration(s.tokenTtl)!,
     exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
+    signIn: s.signinIssuer
+      ? {
+          issuer: s.signinIssuer,
+          clientId: s.signinClientId!,
+          clientSecret: s.signinClientSecret,
+          allow: s.signinAllow,
+        }
+      : undefined,
+    sessionIdle: parseDuration(s.sessionIdle)!,
+    sessionTtl: parseDuration(s.sessionTtl)!,
     headersTimeout: parseDuration(s.headersTimeout)!,
     bodyTimeout: parseDuration(s.bodyTimeout)!,
     keepAlive: parseDuration(s.keepAlive)!,

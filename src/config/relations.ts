@@ -3,7 +3,12 @@ import type { GivenSettings, Settings } from './validate.ts';
 
 /** What is wrong between settings that are each right alone: one sentence a problem. */
 export function relationProblems(settings: Settings, given: GivenSettings): string[] {
-  return [...tls(settings), ...unusedS3(settings, given), ...redirectHost(settings)];
+  return [
+    ...tls(settings),
+    ...unusedS3(settings, given),
+    ...redirectHost(settings),
+    ...signIn(settings),
+  ];
 }
 
 function* tls({ tlsCert, tlsKey }: Settings): Generator<string> {
@@ -29,4 +34,12 @@ function* redirectHost({ publicUrl, s3PublicEndpoint, s3Redirect }: Settings): G
   const store = new URL(s3PublicEndpoint).hostname;
   if (store !== registry && !store.endsWith(`.${registry}`)) return;
   yield `GANTRY_S3_PUBLIC_ENDPOINT is on ${store} and GANTRY_PUBLIC_URL on ${registry}: clients would send their credentials along with the redirect. Use an unrelated host name for the store, or set GANTRY_S3_REDIRECT=off.`;
+}
+
+function* signIn(settings: Settings): Generator<string> {
+  const { signinIssuer, signinClientId, signinClientSecret, signinAllow } = settings;
+  const given = [signinIssuer, signinClientId, signinClientSecret, signinAllow[0]];
+  if (given.every((one) => one === undefined)) return;
+  if (signinIssuer !== undefined && signinClientId !== undefined) return;
+  yield 'Signing in at a provider needs GANTRY_SIGNIN_ISSUER and GANTRY_SIGNIN_CLIENT_ID: set both, or unset all GANTRY_SIGNIN_… settings.';
 }

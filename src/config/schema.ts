@@ -11,6 +11,7 @@ import {
   type SettingSchema,
   text,
 } from './setting-schema.ts';
+import { signInSettings } from './sign-in-settings.ts';
 
 export type { SettingSchema } from './setting-schema.ts';
 
@@ -228,14 +229,8 @@ const properties = {
       'How long a registry token is good for. Clients fetch a new one by themselves. The specification allows no less than 60 seconds.',
     example: '10m',
   },
-  exchangedTokenTtl: {
-    ...duration(MINUTE, HOUR, 'from 1m to 1h'),
-    default: '1h',
-    description:
-      'How long a token is good for that a CI job exchanged its JWT for (POST /oauth/token).',
-    example: '15m',
-  },
   ...eventSettings,
+  ...signInSettings,
   headersTimeout: {
     ...duration(100, HOUR, 'from 100ms to 1h'),
     default: '30s',

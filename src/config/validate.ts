@@ -38,6 +38,12 @@ export interface Settings {
   readonly eventLimit: number;
   readonly tokenTtl: string;
   readonly exchangedTokenTtl: string;
+  readonly signinIssuer?: string;
+  readonly signinClientId?: string;
+  readonly signinClientSecret?: string;
+  readonly signinAllow: readonly string[];
+  readonly sessionIdle: string;
+  readonly sessionTtl: string;
   readonly headersTimeout: string;
   readonly bodyTimeout: string;
   readonly keepAlive: string;

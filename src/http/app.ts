@@ -10,6 +10,7 @@ import { withRequestId } from './context.ts';
 import { createExchangeEndpoint, createRevocationEndpoint } from './oauth-endpoints.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
+import { createSignInRouter } from './sign-in-endpoints.ts';
 import { createFormLimit, createTokenEndpoint } from './token-endpoint.ts';
 
 const process = randomBytes(6).toString('hex');
@@ -42,6 +43,7 @@ export function createApp(
   app.post('/token', ...form, token);
   app.post('/oauth/token', ...form, createExchangeEndpoint(services));
   app.post('/oauth/revoke', ...form, createRevocationEndpoint(services));
+  app.use('/signin', createSignInRouter(services));
   app.get('/healthz', healthz);
   app.get('/readyz', createReadyz(services, options.draining));
   app.get('/metrics', createMetricsEndpoint(services, options.metrics));

@@ -8,6 +8,7 @@ import { createOidcVerifier } from '../auth/oidc-verifier.ts';
 import { createOutboundGuard } from '../auth/outbound-guard.ts';
 import { RegistryTokens } from '../auth/registry-tokens.ts';
 import { Sealer } from '../auth/sealer.ts';
+import { BrowserSessions } from '../auth/sessions.ts';
 import { TokenExchange } from '../auth/token-exchange.ts';
 import { TokenService } from '../auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
@@ -36,6 +37,7 @@ import { apiRoutes } from './api/routes/index.ts';
 import { createApp } from './app.ts';
 import { type Ends, serve } from './http-test-kit.ts';
 import { Origins } from './origin.ts';
+import { SessionCookies } from './session-cookies.ts';
 
 export interface LoggedLine {
   readonly level: string;
@@ -100,6 +102,12 @@ export async function openApplication(
   });
   const blobPush = world.blobPush({ newUploadId: () => newKey() });
   const manifestDeps = { ...metadata, store, clock, pushed: () => {} };
+  const origins = new Origins({ trustedProxies: [], publicUrl: undefined });
+  const sessions = new BrowserSessions({
+    ...{ sessions: metadata.sessions, identities, writer, clock, newId: () => newId('ses') },
+    ...{ idleMs: 3_600_000, lifetimeMs: 86_400_000 },
+  });
+  const cookies = new SessionCookies({ sessions, origins });
   let repositories = 0;
   const pulled: string[] = [];
   const pull = new Pull({ ...metadata, store, cacheBytes: 1 << 20 });
@@ -138,7 +146,9 @@ export async function openApplication(
     listing,
     metadata,
     plans: plansWith(),
-    origins: new Origins({ trustedProxies: [], publicUrl: undefined }),
+    origins,
+    cookies,
+    signIn: undefined,
     clock,
     logger,
     metrics: new Metrics(),
@@ -155,7 +165,7 @@ export async function openApplication(
         ...{ data: '/data', storage: 'filesystem' },
       }),
     }),
-    principals: new Principals({ identities, login, oidc, sessions: undefined, used: () => {} }),
+    principals: new Principals({ identities, login, oidc, sessions: cookies, used: () => {} }),
     cursors: new Cursors(Buffer.alloc(32, 4)),
     idempotency: new Idempotency({ writer, sealer, clock }),
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },

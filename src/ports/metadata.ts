@@ -8,6 +8,7 @@ import type { Manifests } from './manifests.ts';
 import type { Outbox } from './outbox.ts';
 import type { Projects } from './projects.ts';
 import type { Repositories } from './repositories.ts';
+import type { Sessions } from './sessions.ts';
 import type { Tags } from './tags.ts';
 import type { Teams } from './teams.ts';
 import type { Tokens } from './tokens.ts';
@@ -26,6 +27,7 @@ export interface Metadata {
   readonly projects: Projects;
   readonly tokens: Tokens;
   readonly issuedTokens: IssuedTokens;
+  readonly sessions: Sessions;
   readonly trustPolicies: TrustPolicies;
   readonly keys: Keys;
   readonly outbox: Outbox;

@@ -261,7 +261,6 @@ export interface ManagementSchema {
     account_id: string | null;
     /** The token that was signed in with, where it was one. */
     token_id: string | null;
-    csrf: string;
     address: string | null;
     user_agent: string | null;
     created_at: number;

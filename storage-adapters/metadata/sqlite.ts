@@ -14,6 +14,7 @@ import { manifestsStore } from './stores/manifests.ts';
 import { outboxStore } from './stores/outbox.ts';
 import { projectsStore } from './stores/projects.ts';
 import { repositoriesStore } from './stores/repositories.ts';
+import { sessionsStore } from './stores/sessions.ts';
 import { tagsStore } from './stores/tags.ts';
 import { teamsStore } from './stores/teams.ts';
 import { tokensStore } from './stores/tokens.ts';
@@ -55,6 +56,7 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     projects: projectsStore(executor),
     tokens,
     issuedTokens: issuedTokensStore(executor),
+    sessions: sessionsStore(executor),
     trustPolicies: trustPoliciesStore(executor),
     keys: keysStore(executor),
     outbox: outboxStore(executor),

@@ -1,3 +1,4 @@
+import type { SignIn } from '../../auth/sign-in.ts';
 import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
@@ -5,6 +6,7 @@ import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
 import type { Services } from '../services.ts';
+import type { SessionCookies } from '../session-cookies.ts';
 import type { Audit } from './audit.ts';
 import type { Cursors } from './cursor.ts';
 import type { Idempotency } from './idempotency.ts';
@@ -17,6 +19,9 @@ export interface ApiServices extends Services {
   /** To be told of open uploads that went with a repository: their bytes are to be removed. */
   readonly discarded: () => void;
   readonly inspector: ImageInspector;
+  readonly cookies: SessionCookies;
+  /** Undefined: people sign in with tokens alone. */
+  readonly signIn: SignIn | undefined;
   readonly principals: Principals;
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;

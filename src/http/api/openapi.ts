@@ -41,6 +41,9 @@ const headerTexts: Readonly<Record<string, string>> = {
   'WWW-Authenticate': 'How to authenticate.',
 };
 
+const csrfText =
+  'Changes need X-CSRF-Token with the csrfToken of GET /api/v1/session, from a page of the same origin.';
+
 const placeTexts: Readonly<Record<string, string>> = {
   team: "The team's slug or id.",
   project: "The project's slug.",
@@ -82,7 +85,14 @@ export function openApiDocument(routes: readonly Route[], about: { version: stri
           scheme: 'basic',
           description: "As docker logs in: the team's id and a token, or `oidc` and a JWT.",
         },
-        session: { type: 'apiKey', in: 'cookie', name: 'gantry_session' },
+        session: {
+          ...{ type: 'apiKey', in: 'cookie', name: 'gantry_session' },
+          description: `A browser's session over http. ${csrfText}`,
+        },
+        secureSession: {
+          ...{ type: 'apiKey', in: 'cookie', name: '__Host-gantry_session' },
+          description: `A browser's session over https. ${csrfText}`,
+        },
       },
     },
   };
@@ -109,7 +119,7 @@ function operation(route: Route, schemas: Record<string, unknown>, readable: boo
 }
 
 function securityOf(access: Access): object[] {
-  const any = [{ bearer: [] }, { basic: [] }, { session: [] }];
+  const any = [{ bearer: [] }, { basic: [] }, { session: [] }, { secureSession: [] }];
   const open =
     access.at === 'public' ||
     access.at === 'repository' ||

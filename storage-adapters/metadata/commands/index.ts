@@ -16,6 +16,7 @@ import {
   setVisibility,
   touchRepositories,
 } from './repositories.ts';
+import * as sessions from './sessions.ts';
 import * as signIn from './sign-in.ts';
 import { putTag } from './tags.ts';
 import { updateTeam } from './team-slugs.ts';
@@ -58,6 +59,11 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CreateIssuedToken: signIn.createIssuedToken,
   RevokeIssuedToken: signIn.revokeIssuedToken,
   DropRefreshToken: signIn.dropRefreshToken,
+  CreateSession: sessions.createSession,
+  EndSession: sessions.endSession,
+  TouchSession: sessions.touchSession,
+  BindSignIn: sessions.bindSignIn,
+  CreateSignedInAccount: sessions.createSignedInAccount,
   EnsureRepository: ensureRepository,
   SetVisibility: setVisibility,
   CreateRepository: createRepository,

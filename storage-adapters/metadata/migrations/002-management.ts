@@ -196,7 +196,6 @@ export function management(dialect: Dialect): Compilable[] {
         hash: 'text',
         account_id: 'text?',
         token_id: 'text?',
-        csrf: 'text',
         address: 'text?',
         user_agent: 'text?',
         created_at: 'integer',
@@ -209,6 +208,8 @@ export function management(dialect: Dialect): Compilable[] {
     unique('sessions_by_hash', 'sessions', ['hash']),
     index('sessions_by_account', 'sessions', ['account_id']),
     index('sessions_by_expiry', 'sessions', ['expires_at']),
+    index('sessions_by_token', 'sessions', ['token_id']),
+    index('sign_ins_by_account', 'sign_ins', ['account_id']),
     table(
       'issued_tokens',
       {

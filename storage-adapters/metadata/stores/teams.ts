@@ -92,7 +92,7 @@ const toTeam = (row: Schema['teams']): Team => ({
   plan: row.plan as PlanName,
   createdAt: row.created_at,
 });
-const toAccount = (row: Schema['accounts']): Account => ({
+export const toAccount = (row: Schema['accounts']): Account => ({
   id: row.id,
   name: row.name,
   ...(row.email !== null && { email: row.email }),

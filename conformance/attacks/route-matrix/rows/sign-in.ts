@@ -1,5 +1,14 @@
 import { groups } from '../callers.ts';
 import type { Rows } from '../row.ts';
+import type { Place } from '../world.ts';
+
+/** Everybody but who signed in: it is nobody else's to end. */
+const notTheirs = Object.fromEntries(
+  groups.signedIn
+    .filter((caller) => caller !== 'owner')
+    .map((caller) => [caller, [404, 'the session of another'] as const]),
+);
+const tokenOf = (place: Place) => ({ token: place.owner.replace('Bearer ', '') });
 
 export const signInRows: Rows = {
   listIssuedTokens: { at: 'team', may: groups.manageTeam },
@@ -7,5 +16,21 @@ export const signInRows: Rows = {
     at: 'team',
     may: groups.manageTeam,
     sample: async (place) => ({ params: { token: await place.exchange() } }),
+  },
+
+  // Callers come with tokens, and have no session.
+  getSession: { at: 'signed-in', may: groups.signedIn, answers: 404 },
+  createSession: {
+    ...{ at: 'public', may: groups.signedIn, answers: 201 },
+    sample: (place) => ({ body: tokenOf(place) }),
+  },
+  deleteSession: { at: 'signed-in', may: groups.signedIn, answers: 204 },
+  listSessions: { at: 'signed-in', may: groups.signedIn },
+  endSession: {
+    ...{ at: 'signed-in', may: groups.signedIn, answers: 204, exceptions: notTheirs },
+    sample: async (place, make) => {
+      const { id } = await make(place, 'POST', '/session', tokenOf(place));
+      return { params: { session: String(id) } };
+    },
   },
 };

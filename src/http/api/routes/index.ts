@@ -9,6 +9,7 @@ import { myTokenRoutes } from './my-tokens.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
+import { sessionRoutes } from './session.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { trustPolicyRoutes } from './trust-policies.ts';
@@ -24,6 +25,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...tokenRoutes,
     ...trustPolicyRoutes,
     ...issuedTokenRoutes,
+    ...sessionRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,
