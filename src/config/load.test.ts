@@ -103,6 +103,8 @@ const bad: [variable: string, text: string][] = [
   ['GANTRY_STORAGE', 'gcs://bucket'],
   ['GANTRY_PLAN', 'free'],
   ['GANTRY_FILE_THREADS', '0'],
+  ['GANTRY_SIGNIN_ALLOW', 'a b@example.com'],
+  ['GANTRY_EXCHANGED_TOKEN_TTL', '2h'],
 ];
 for (const [variable, text] of bad) {
   test(`${variable}=${text} is refused with what came, what is allowed and an example`, () => {
@@ -120,6 +122,10 @@ test('every setting takes its own example, and says what it does', () => {
     assert.ok(description.endsWith('.'), name);
     const env: Record<string, string> = { [envName(name)]: secret ? 'ab'.repeat(32) : example };
     if (name.startsWith('s3')) env.GANTRY_STORAGE = 's3://bucket';
+    if (name.startsWith('signin')) {
+      env.GANTRY_SIGNIN_ISSUER ??= 'https://accounts.example.com';
+      env.GANTRY_SIGNIN_CLIENT_ID ??= 'gantry';
+    }
     if (name === 'tlsCert') env.GANTRY_TLS_KEY = 'key.pem';
     if (name === 'tlsKey') env.GANTRY_TLS_CERT = 'cert.pem';
     loadConfig(env, { cwd });
@@ -222,4 +228,14 @@ test('S3: path style and region follow from the endpoint unless they are set', (
   assert.equal(s3(local).region, 'us-east-1');
   assert.equal(s3({ ...local, AWS_REGION: 'eu-west-1' }).region, 'eu-west-1');
   assert.equal(s3({ ...local, GANTRY_S3_PATH_STYLE: 'off' }).pathStyle, false);
+});
+
+test('a provider without its client is refused, and a client without its provider', () => {
+  for (const env of [
+    { GANTRY_SIGNIN_ISSUER: 'https://accounts.example.com' },
+    { GANTRY_SIGNIN_CLIENT_ID: 'gantry' },
+    { GANTRY_SIGNIN_ALLOW: 'example.com' },
+  ]) {
+    assert.match(refusal(env).message, /needs GANTRY_SIGNIN_ISSUER and GANTRY_SIGNIN_CLIENT_ID/);
+  }
 });
