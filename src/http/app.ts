@@ -32,6 +32,7 @@ export function createApp(
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.enable('case sensitive routing');
   app.set('query parser', 'simple');
   const registry = createRegistryHandler(services);
   const token = createTokenEndpoint(services);

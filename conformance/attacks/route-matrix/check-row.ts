@@ -20,8 +20,16 @@ export class RowCheck {
   }
 
   async run(): Promise<string[]> {
-    const { own, open } = this.#world;
-    const { at } = this.#row;
+    const { own, open, sibling } = this.#world;
+    const { at, publicParts } = this.#row;
+    if (publicParts) {
+      await this.#everybody(own, (caller) => refusalAtPublic(this.#row, caller, true));
+      // Its other project has nothing public, and is the narrowed token's own.
+      await this.#everybody(sibling, (caller) =>
+        caller === 'narrowed' ? undefined : refusalOf(this.#row, caller),
+      );
+      return this.complaints;
+    }
     await this.#everybody(own, (caller) => refusalOf(this.#row, caller));
     if (at === 'repository') {
       const pulls = this.#row.may.includes('read');

@@ -42,7 +42,7 @@ export async function checkMethods(
   for (const { path, operations: own, sample } of await samplesOf(world, operations, rows)) {
     const methods = own.map(({ method }) => method);
     const target = (method: string, caller: CallerName) => {
-      const operation = { operationId: '', path, method };
+      const operation = { operationId: '', path, method, access: '' };
       const parts = partsOf(operation, world.own, sample);
       return requestOf(operation, parts, {}, world.api[caller]);
     };
@@ -79,7 +79,7 @@ export async function checkPaths(
   for (const { operations: own, sample } of await samplesOf(world, operations, rows)) {
     const operation = own.find(({ method }) => method === 'GET') ?? own[0]!;
     const row = rows[operation.operationId];
-    if (!row || row.at === 'public') continue;
+    if (!row || row.at === 'public' || row.publicParts) continue;
     const parts = partsOf(operation, world.own, sample);
     const { target } = requestOf(operation, parts, {}, undefined);
     const below = target.slice('/api/v1'.length);

@@ -8,10 +8,17 @@ export interface Operation {
   readonly method: string;
   /** `/api/v1/teams/{team}` */
   readonly path: string;
+  /** What the document tells readers of who may call it: `project: pull`. */
+  readonly access: string;
+}
+
+interface Described {
+  readonly operationId: string;
+  readonly 'x-access': string;
 }
 
 interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { operationId: string }>>>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
 }
 
 export async function readOperations({ asker }: World): Promise<Operation[]> {
@@ -19,8 +26,8 @@ export async function readOperations({ asker }: World): Promise<Operation[]> {
   if (status !== 200) throw new Error(`openapi.json: ${status}`);
   const { paths } = JSON.parse(body) as Document;
   return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { operationId }]) => ({
-      ...{ operationId, path, method: method.toUpperCase() },
+    Object.entries(methods).map(([method, { operationId, 'x-access': access }]) => ({
+      ...{ operationId, path, access, method: method.toUpperCase() },
     })),
   );
 }

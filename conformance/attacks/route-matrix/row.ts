@@ -30,6 +30,8 @@ export interface Row extends Rule {
    * did not exist.
    */
   readonly bodies?: (other: Place, make: Make) => Promise<readonly unknown[]> | readonly unknown[];
+  /** What is public of a project is for everybody: where there is something, as at the place `open`. */
+  readonly publicParts?: true;
   /** Callers with another status than the rule has, and why. */
   readonly exceptions?: Readonly<Record<string, readonly [status: number, why: string]>>;
 }
@@ -42,6 +44,7 @@ export type Make = (
   body?: unknown,
 ) => Promise<Record<string, unknown>>;
 
+/** By operationId; `operationId#variant` is another request of the same operation. */
 export type Rows = Readonly<Record<string, Row>>;
 
 export function maker({ asker }: World): Make {

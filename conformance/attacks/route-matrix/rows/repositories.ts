@@ -26,11 +26,14 @@ const manifest = (place: Place) => ({ params: { digest: place.digest } });
 const target = (place: Place) => ({ digest: place.digest });
 
 export const repositoryRows: Rows = {
-  // Everybody: the project has a public repository, and strangers see no other.
-  listRepositories: { at: 'public', may: groups.signedIn },
+  listRepositories: { at: 'project', may: groups.pull, publicParts: true },
   createRepository: {
     ...{ at: 'project', may: groups.create, answers: 201 },
     sample: () => ({ body: { name: unique('new') } }),
+  },
+  'createRepository#public': {
+    ...{ at: 'project', may: groups.manage, answers: 201 },
+    sample: () => ({ body: { name: unique('new'), visibility: 'public' } }),
   },
   getRepository: { at: 'repository', may: groups.pull },
   updateRepository: {
@@ -47,6 +50,13 @@ export const repositoryRows: Rows = {
     ...{ at: 'repository', may: groups.create, answers: 201, makes: ['tag'] },
     sample: (place) => ({ params: { tag: unique('tag') }, body: target(place) }),
     bodies: (other) => [target(other)],
+  },
+  // A46
+  'putTag#overwrite': {
+    ...{ at: 'repository', may: groups.push, answers: 200, makes: ['tag'] },
+    sample: async (place, make) => ({
+      ...{ ...(await tag(place, make)), body: { digest: await place.push() } },
+    }),
   },
   deleteTag: { at: 'repository', may: groups.manage, answers: 204, sample: tag },
   listManifests: { at: 'repository', may: groups.pull },
