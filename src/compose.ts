@@ -221,6 +221,7 @@ async function compose(
     }),
     cursors: new Cursors(cursorKey!.bytes),
     idempotency: new Idempotency({ writer, sealer, clock }),
+    sealer,
     audit: { record: (record) => logger.info('audit', { ...record }) },
     ...{ events: events.events, followers: events.followers },
     authenticator: new Authenticator({

@@ -168,6 +168,7 @@ export async function openApplication(
     principals: new Principals({ identities, login, oidc, sessions: cookies, used: () => {} }),
     cursors: new Cursors(Buffer.alloc(32, 4)),
     idempotency: new Idempotency({ writer, sealer, clock }),
+    sealer,
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
     ...{ events: events.events, followers: events.followers },
     settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },

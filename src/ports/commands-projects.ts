@@ -1,3 +1,4 @@
+import type { Environment } from './secrets.ts';
 import type { PlanName } from './teams.ts';
 import type { TrustPolicy } from './trust-policies.ts';
 
@@ -41,4 +42,36 @@ export interface ProjectCommands {
    * where a team would lose its last owner.
    */
   DeleteAccount: { args: { accountId: string }; result: null };
+  /** With its secrets, variables and webhooks. Rejects with `conflict` where it holds repositories. */
+  DeleteProject: { args: { projectId: string }; result: null };
+  /** Rejects with `quota` where the project has as many as it may, or with `not-found`. */
+  PutSecret: {
+    args: {
+      /** Of a new one. */
+      id: string;
+      projectId: string;
+      name: string;
+      sealed: string;
+      actor: string;
+      now: number;
+    };
+    result: { created: boolean; version: number };
+  };
+  DeleteSecret: { args: { projectId: string; name: string }; result: null };
+  /** As PutSecret has it. */
+  PutVariable: {
+    args: {
+      projectId: string;
+      environment: Environment;
+      name: string;
+      sealed: string;
+      actor: string;
+      now: number;
+    };
+    result: { created: boolean };
+  };
+  DeleteVariable: {
+    args: { projectId: string; environment: Environment; name: string };
+    result: null;
+  };
 }

@@ -8,6 +8,7 @@ import type { Manifests } from './manifests.ts';
 import type { Outbox } from './outbox.ts';
 import type { Projects } from './projects.ts';
 import type { Repositories } from './repositories.ts';
+import type { Secrets, Variables } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tags } from './tags.ts';
 import type { Teams } from './teams.ts';
@@ -29,6 +30,8 @@ export interface Metadata {
   readonly issuedTokens: IssuedTokens;
   readonly sessions: Sessions;
   readonly trustPolicies: TrustPolicies;
+  readonly secrets: Secrets;
+  readonly variables: Variables;
   readonly keys: Keys;
   readonly outbox: Outbox;
   readonly events: Events;

@@ -13,6 +13,7 @@ export type IdPrefix =
   | 'prj'
   | 'ref'
   | 'repo'
+  | 'sec'
   | 'ses'
   | 'team'
   | 'tok'

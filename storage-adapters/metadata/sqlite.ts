@@ -14,6 +14,7 @@ import { manifestsStore } from './stores/manifests.ts';
 import { outboxStore } from './stores/outbox.ts';
 import { projectsStore } from './stores/projects.ts';
 import { repositoriesStore } from './stores/repositories.ts';
+import { secretsStore, variablesStore } from './stores/secrets.ts';
 import { sessionsStore } from './stores/sessions.ts';
 import { tagsStore } from './stores/tags.ts';
 import { teamsStore } from './stores/teams.ts';
@@ -58,6 +59,8 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     issuedTokens: issuedTokensStore(executor),
     sessions: sessionsStore(executor),
     trustPolicies: trustPoliciesStore(executor),
+    secrets: secretsStore(executor),
+    variables: variablesStore(executor),
     keys: keysStore(executor),
     outbox: outboxStore(executor),
     events: eventsStore(executor),

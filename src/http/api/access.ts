@@ -76,14 +76,15 @@ async function inProject(
       : undefined;
   const place = access.at === 'repository' ? repository : project && placeOf(project);
   const known = place ?? (project && placeOf(project));
+  const wanted = [access.action, ...(access.at === 'project' && access.or ? [access.or] : [])];
   const knows =
-    known && (mayAct(identity, known, 'pull') || mayAct(identity, known, access.action));
+    known && ['pull' as const, ...wanted].some((action) => mayAct(identity, known, action));
   const shown = knows || (project && (await hasPublicParts(metadata, access, project)));
   if (!team || !project || !place || !shown) throw absent(identity);
   if (!knows) return { team, project };
-  if (!mayAct(identity, place, access.action)) {
+  if (!wanted.some((action) => mayAct(identity, place, action))) {
     if (identity.kind === 'anonymous') throw unauthorized();
-    throw denied(identity, `needs the action ${access.action} there`);
+    throw denied(identity, `needs the action ${wanted.join(' or ')} there`);
   }
   return { team, project, ...(repository && { repository }) };
 }

@@ -1,3 +1,4 @@
+import type { Sealer } from '../../auth/sealer.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
@@ -26,6 +27,8 @@ export interface ApiServices extends Services {
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;
   readonly audit: Audit;
+  /** Of what is kept for later: secrets and variables. */
+  readonly sealer: Sealer;
   readonly events: EventLog;
   readonly followers: Followers;
   readonly imageIntake: ImageIntake;

@@ -129,7 +129,8 @@ function securityOf(access: Access): object[] {
 
 export function accessText(access: Access): string {
   const parts = access.at === 'project' && access.orPublicParts ? ', or what is public' : '';
-  if ('action' in access) return `${access.at}: ${access.action}${parts}`;
+  const or = access.at === 'project' && access.or ? ` or ${access.or}` : '';
+  if ('action' in access) return `${access.at}: ${access.action}${or}${parts}`;
   return access.at;
 }
 

@@ -16,13 +16,19 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * Who may call a route. `public`: anyone; `signed-in`: any identity; `operator`: who runs the installation.
  * The others ask for an action at the place that the path names: `team` of the whole team (`known`: of any
  * part of it), `project` of `{team}/{project}`, `repository` of `{team}/{project}/{repository}`.
+ * `or`: another action that opens it, too.
  * `orPublicParts`: a project opens for everybody, too, where a repository in it is public, and the handler
  * shows no more than those.
  */
 export type Access =
   | { readonly at: 'public' | 'signed-in' | 'operator' }
   | { readonly at: 'team'; readonly action: Action | 'known' }
-  | { readonly at: 'project'; readonly action: Action; readonly orPublicParts?: true }
+  | {
+      readonly at: 'project';
+      readonly action: Action;
+      readonly or?: Action;
+      readonly orPublicParts?: true;
+    }
   | { readonly at: 'repository'; readonly action: Action };
 
 /** What a route's handler is given: everything validated, and access granted. */

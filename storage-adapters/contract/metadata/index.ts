@@ -5,6 +5,7 @@ import type { MetadataFactory } from './fixture.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
+import { secretsContract } from './secrets.ts';
 import { signInContract } from './sign-in.ts';
 import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
@@ -34,6 +35,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   };
   principalsContract(open);
   teamsContract(open);
+  secretsContract(open);
   signInContract(open);
   blobsContract(open);
   manifestsContract(open);

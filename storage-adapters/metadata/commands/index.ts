@@ -4,6 +4,7 @@ import { appendAudit } from './audit.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
+import { deleteProject } from './delete-project.ts';
 import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { putMember, removeMember } from './members.ts';
@@ -16,6 +17,7 @@ import {
   setVisibility,
   touchRepositories,
 } from './repositories.ts';
+import * as secrets from './secrets.ts';
 import * as sessions from './sessions.ts';
 import * as signIn from './sign-in.ts';
 import { putTag } from './tags.ts';
@@ -43,6 +45,11 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CreateProject: teams.createProject,
   SetProjectSettings: teams.setProjectSettings,
   UpdateTeam: updateTeam,
+  DeleteProject: deleteProject,
+  PutSecret: secrets.putSecret,
+  DeleteSecret: secrets.deleteSecret,
+  PutVariable: secrets.putVariable,
+  DeleteVariable: secrets.deleteVariable,
   CreateAccount: accounts.createAccount,
   UpdateAccount: accounts.updateAccount,
   DeleteAccount: accounts.deleteAccount,

@@ -2,6 +2,7 @@ import type { Rows } from '../row.ts';
 import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
+import { projectRows } from './projects.ts';
 import { repositoryRows } from './repositories.ts';
 import { signInRows } from './sign-in.ts';
 import { uploadRows } from './uploads.ts';
@@ -10,6 +11,7 @@ import { uploadRows } from './uploads.ts';
 export const rows: Rows = {
   ...metaRows,
   ...peopleRows,
+  ...projectRows,
   ...signInRows,
   ...repositoryRows,
   ...eventRows,

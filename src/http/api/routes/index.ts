@@ -6,14 +6,17 @@ import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
 import { metaRoutes } from './meta.ts';
 import { myTokenRoutes } from './my-tokens.ts';
+import { projectRoutes } from './projects.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
+import { secretRoutes } from './secrets.ts';
 import { sessionRoutes } from './session.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { trustPolicyRoutes } from './trust-policies.ts';
 import { uploadRoutes } from './uploads.ts';
+import { variableRoutes } from './variables.ts';
 
 /** Every route under /api/v1. */
 export function apiRoutes(about: { version: string }): Route[] {
@@ -26,6 +29,9 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...trustPolicyRoutes,
     ...issuedTokenRoutes,
     ...sessionRoutes,
+    ...projectRoutes,
+    ...secretRoutes,
+    ...variableRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,
