@@ -180,9 +180,10 @@ async function compose(
   );
   opened.push(() => sweeper.stop());
 
+  const metrics = new Metrics();
   const events = openEvents({
-    ...{ metadata, clock, log: logger },
-    keep: { forMs: config.eventRetention, count: config.eventLimit },
+    ...{ metadata, outbound, seal: sealer, clock, newId, log: logger, metrics },
+    settings: config,
   });
   opened.push(() => events.close());
   const pushed = () => config.measure && measurer.wake();
@@ -223,7 +224,7 @@ async function compose(
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
     audit: { record: (record) => logger.info('audit', { ...record }) },
-    ...{ events: events.events, followers: events.followers },
+    ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
     authenticator: new Authenticator({
       registryTokens,
       identities,
@@ -261,7 +262,7 @@ async function compose(
     origins,
     clock,
     logger,
-    metrics: new Metrics(),
+    metrics,
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
       manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),

@@ -6,9 +6,13 @@ import { RegistryError, refuse } from '../oci/errors.ts';
 export interface OutboundRequest {
   /** For the whole exchange, from the name's look-up to the last byte. */
   readonly timeoutMs: number;
-  /** Of the body; a longer one fails the request. */
+  /** Of the answer's body; a longer one fails the request. */
   readonly maxBytes: number;
+  /** A longer body is cut there, and does not fail. */
+  readonly truncate?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent by POST; GET without one. */
+  readonly body?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -26,7 +30,7 @@ export interface OutboundGuard {
    */
   check(url: string | URL): void;
   /**
-   * GET. Redirects are not followed: they come back as they are, and following one is another `fetch`.
+   * Redirects are not followed: they come back as they are, and following one is another `fetch`.
    * @throws RegistryError `invalid` as `check` does, `unavailable` where there is no whole answer in time
    */
   fetch(url: string | URL, request: OutboundRequest): Promise<OutboundResponse>;
@@ -139,23 +143,29 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
     check(url) {
       inspect(url);
     },
-    async fetch(input, { timeoutMs, maxBytes, headers, signal }) {
+    async fetch(input, { timeoutMs, maxBytes, truncate = false, headers, body, signal }) {
       const url = inspect(input);
       const timeout = AbortSignal.timeout(timeoutMs);
       try {
         const response = await agent.request({
           origin: url.origin,
           path: url.pathname + url.search,
-          method: 'GET',
+          method: body === undefined ? 'GET' : 'POST',
+          ...(body !== undefined && { body }),
           headers: { accept: 'application/json', 'accept-encoding': 'identity', ...headers },
           signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
         });
         const chunks: Buffer[] = [];
         let size = 0;
         for await (const chunk of response.body as AsyncIterable<Buffer>) {
-          size += chunk.length;
-          if (size > maxBytes) throw new RangeError(`the answer is over ${maxBytes} bytes`);
-          chunks.push(chunk);
+          const room = maxBytes - size;
+          if (chunk.length > room && !truncate) {
+            throw new RangeError(`the answer is over ${maxBytes} bytes`);
+          }
+          chunks.push(chunk.subarray(0, room));
+          size += Math.min(chunk.length, room);
+          // Leaving the loop ends the connection.
+          if (chunk.length > room) break;
         }
         return {
           status: response.statusCode,

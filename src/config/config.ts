@@ -59,6 +59,10 @@ export interface Config {
     | undefined;
   readonly sessionIdle: number;
   readonly sessionTtl: number;
+  readonly webhookTimeout: number;
+  readonly webhookAttempts: number;
+  readonly webhookBackoff: number;
+  readonly webhookExpiry: number;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;

@@ -1,4 +1,4 @@
-import { DAY, duration, MINUTE, type SettingSchema } from './setting-schema.ts';
+import { DAY, duration, HOUR, MINUTE, SECOND, type SettingSchema } from './setting-schema.ts';
 
 /** Settings of events, webhooks and the audit log. */
 export const eventSettings = {
@@ -17,5 +17,34 @@ export const eventSettings = {
     description: 'How many events are kept at most, over all teams; the oldest go first.',
     allowed: 'a whole number from 1000 to 1000000000',
     example: '200000',
+  },
+  webhookTimeout: {
+    ...duration(100, MINUTE, 'from 100ms to 1m'),
+    default: '10s',
+    description: 'How long the receiver of a webhook may take to answer.',
+    example: '5s',
+  },
+  webhookAttempts: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 100,
+    default: 10,
+    description:
+      'How often a webhook delivery is tried before it is given up (it can be sent again by hand).',
+    allowed: 'a whole number from 1 to 100',
+    example: '5',
+  },
+  webhookBackoff: {
+    ...duration(10, HOUR, 'from 10ms to 1h'),
+    default: '5s',
+    description:
+      'How long is waited before the second attempt; each further wait is four times as long, at most 6h.',
+    example: '30s',
+  },
+  webhookExpiry: {
+    ...duration(SECOND, 30 * DAY, 'from 1s to 30d'),
+    default: '3d',
+    description: 'A webhook delivery that is older is given up, sent or not.',
+    example: '1d',
   },
 } as const satisfies Record<string, SettingSchema>;

@@ -66,6 +66,10 @@ function toConfig(
     uploadExpiry: parseDuration(s.uploadExpiry)!,
     eventRetention: parseDuration(s.eventRetention)!,
     eventLimit: s.eventLimit,
+    webhookTimeout: parseDuration(s.webhookTimeout)!,
+    webhookAttempts: s.webhookAttempts,
+    webhookBackoff: parseDuration(s.webhookBackoff)!,
+    webhookExpiry: parseDuration(s.webhookExpiry)!,
     tokenTtl: parseDuration(s.tokenTtl)!,
     exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
     signIn: s.signinIssuer

@@ -36,6 +36,10 @@ export interface Settings {
   readonly uploadExpiry: string;
   readonly eventRetention: string;
   readonly eventLimit: number;
+  readonly webhookTimeout: string;
+  readonly webhookAttempts: number;
+  readonly webhookBackoff: string;
+  readonly webhookExpiry: string;
   readonly tokenTtl: string;
   readonly exchangedTokenTtl: string;
   readonly signinIssuer?: string;

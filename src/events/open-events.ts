@@ -1,35 +1,87 @@
+import type { Config } from '../config/config.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import { EventLog } from './event-log.ts';
 import { Followers } from './followers.ts';
 import { Relay } from './relay.ts';
+import type { Outbound } from './webhook-post.ts';
+import type { Seal } from './webhook-secrets.ts';
+import { WebhookSender } from './webhook-sender.ts';
+import { WebhookService } from './webhook-service.ts';
 
 export interface EventsDeps {
-  readonly metadata: Pick<Metadata, 'writer' | 'outbox' | 'events' | 'onCommit'>;
+  readonly metadata: Pick<Metadata, 'writer' | 'outbox' | 'events' | 'webhooks' | 'onCommit'>;
+  readonly outbound: Outbound;
+  readonly seal: Seal;
   readonly clock: Clock;
+  readonly newId: (prefix: 'att' | 'evt') => string;
   readonly log: Pick<Logger, 'warn'>;
-  readonly keep: { readonly forMs: number; readonly count: number };
+  readonly metrics: Pick<Metrics, 'delivery'>;
+  readonly settings: Pick<
+    Config,
+    | 'eventRetention'
+    | 'eventLimit'
+    | 'webhookTimeout'
+    | 'webhookAttempts'
+    | 'webhookBackoff'
+    | 'webhookExpiry'
+  >;
 }
 
 /** What happens between the outbox and those who hear of events. */
 export interface OpenEvents {
   readonly events: EventLog;
   readonly followers: Followers;
+  readonly webhooks: WebhookService;
   readonly relay: Relay;
+  readonly sender: WebhookSender;
   close(): Promise<void>;
 }
 
-/** Relays what a process before left in the outbox, too. */
-export function openEvents({ metadata, clock, log, keep }: EventsDeps): OpenEvents {
+const longestWaitMs = 6 * 3_600_000;
+
+/** Relays and sends what a process before left behind, too. */
+export function openEvents(deps: EventsDeps): OpenEvents {
+  const { metadata, outbound, seal, clock, newId, log, metrics, settings } = deps;
+  const failed = (what: string) => (cause: unknown) =>
+    log.warn(`${what} failed, will be tried again`, { cause: String(cause) });
   const events = new EventLog(metadata.events);
-  const followers = new Followers();
+  const sender = new WebhookSender({
+    ...{ webhooks: metadata.webhooks, events: metadata.events, writer: metadata.writer },
+    ...{ outbound, seal, clock, failed: failed('webhook') },
+    newId: () => newId('att'),
+    policy: {
+      timeoutMs: settings.webhookTimeout,
+      attempts: settings.webhookAttempts,
+      backoffMs: settings.webhookBackoff,
+      longestMs: longestWaitMs,
+      expiryMs: settings.webhookExpiry,
+    },
+    sent: (state) => metrics.delivery(state),
+  });
   const relay = new Relay({
-    ...{ writer: metadata.writer, outbox: metadata.outbox, clock, keep },
-    published: (position) => events.publish(position),
-    failed: (cause) => log.warn('relay failed, will be tried again', { cause: String(cause) }),
+    ...{ writer: metadata.writer, outbox: metadata.outbox, clock },
+    keep: { forMs: settings.eventRetention, count: settings.eventLimit },
+    async published(position, deliveries) {
+      await events.publish(position);
+      if (deliveries) sender.wake();
+    },
+    failed: failed('relay'),
   });
   metadata.onCommit(() => relay.wake());
   relay.wake();
-  return { events, followers, relay, close: () => relay.stop() };
+  const webhooks = new WebhookService({
+    ...{ outbound, seal, clock, timeoutMs: settings.webhookTimeout },
+    newId: () => newId('evt'),
+    wake: () => sender.wake(),
+  });
+  return {
+    ...{ events, followers: new Followers(), webhooks, relay, sender },
+    async close() {
+      await relay.stop();
+      await sender.stop();
+    },
+  };
 }

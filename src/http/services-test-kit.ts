@@ -13,6 +13,7 @@ import { TokenExchange } from '../auth/token-exchange.ts';
 import { TokenService } from '../auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
 import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
+import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -92,9 +93,10 @@ export async function openApplication(
   });
   const login = createLogin({ identities, clock, used: () => {}, oidc });
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
+  const metrics = new Metrics();
   const events = openEvents({
-    ...{ metadata, clock, log: logger },
-    keep: { forMs: 30 * 86_400_000, count: 1_000_000 },
+    ...{ metadata, outbound, seal: sealer, clock, newId, log: logger, metrics },
+    settings: loadConfig({}, { cwd: world.folder }),
   });
   t.after(() => {
     events.followers.close();
@@ -151,7 +153,7 @@ export async function openApplication(
     signIn: undefined,
     clock,
     logger,
-    metrics: new Metrics(),
+    metrics,
     admin: createAdmin({
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted' },
       presets: {
@@ -170,7 +172,7 @@ export async function openApplication(
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
-    ...{ events: events.events, followers: events.followers },
+    ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
     settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },
   };
   const services = { ...real, ...change(real) };

@@ -15,6 +15,7 @@ export class Metrics {
   readonly bytesIn: Counter<string>;
   readonly bytesOut: Counter<string>;
   readonly mounts: Counter<string>;
+  readonly #deliveries: Counter<string>;
   /** Requests to the registry under way. */
   active = 0;
 
@@ -57,6 +58,12 @@ export class Metrics {
       labelNames: ['result'],
       registers,
     });
+    this.#deliveries = new Counter({
+      name: 'gantry_webhook_attempts_total',
+      help: 'Messages sent to webhooks, by what came of the delivery: delivered, pending (tried again), dead.',
+      labelNames: ['state'],
+      registers,
+    });
     const active = () => this.active;
     new Gauge({
       name: 'gantry_http_active_requests',
@@ -81,6 +88,10 @@ export class Metrics {
     }
     metrics.total.inc();
     metrics.seconds.observe(milliseconds / 1000);
+  }
+
+  delivery(state: string): void {
+    this.#deliveries.inc({ state });
   }
 
   login(kind: string, succeeded: boolean): void {

@@ -35,8 +35,9 @@ export interface EventCommands {
 
   /** Rejects with `conflict` for a name that the team has, with `quota` where it has `most` already. */
   CreateWebhook: { args: { webhook: Webhook; most: number }; result: null };
-  /** Rejects with `not-found` and `conflict`. */
+  /** All but its secret. Rejects with `not-found` and `conflict`. */
   UpdateWebhook: { args: Webhook; result: null };
+  SetWebhookSecret: { args: { id: string; sealedSecret: string; now: number }; result: null };
   /** Its deliveries are not sent any more, and removed later. */
   DeleteWebhook: { args: { id: string }; result: { deleted: boolean } };
   /**

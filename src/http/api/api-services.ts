@@ -3,6 +3,7 @@ import type { SignIn } from '../../auth/sign-in.ts';
 import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
+import type { WebhookService } from '../../events/webhook-service.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
@@ -32,4 +33,5 @@ export interface ApiServices extends Services {
   readonly events: EventLog;
   readonly followers: Followers;
   readonly imageIntake: ImageIntake;
+  readonly webhooks: WebhookService;
 }

@@ -9,6 +9,7 @@ import { secretsContract } from './secrets.ts';
 import { signInContract } from './sign-in.ts';
 import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
+import { webhooksContract } from './webhooks.ts';
 import { writerContract } from './writer.ts';
 
 /** What every metadata adapter does. Each test gets a database of its own; a leftover fails its removal. */
@@ -42,5 +43,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   repositoriesContract(open);
   eventsContract(open, reopen);
   tagsContract(open);
+  webhooksContract(open);
   writerContract(open, reopen);
 }

@@ -35,6 +35,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   PruneEvents: pruneEvents,
   CreateWebhook: webhooks.createWebhook,
   UpdateWebhook: webhooks.updateWebhook,
+  SetWebhookSecret: webhooks.setWebhookSecret,
   DeleteWebhook: webhooks.deleteWebhook,
   RecordAttempt: webhooks.recordAttempt,
   Redeliver: webhooks.redeliver,

@@ -59,12 +59,18 @@ const update = query<HookArgs>((db, p) =>
       name: p('name'),
       url: p('url'),
       types: p('types'),
-      sealed_secret: p('sealedSecret'),
       enabled: p('enabled'),
       updated_at: p('updatedAt'),
     })
     .where('id', '=', p('id'))
     .where('team_id', '=', p('teamId')),
+);
+const setSecret = query<{ id: string; sealedSecret: string; now: number }>((db, p) =>
+  db
+    .updateTable('webhooks')
+    .set({ sealed_secret: p('sealedSecret'), updated_at: p('now') })
+    .where('id', '=', p('id'))
+    .where('team_id', '!=', ''),
 );
 /** Of no team: nothing finds it but what removes it, a part at a time. */
 const disown = query<{ id: string }>((db, p) =>
@@ -167,6 +173,13 @@ export const updateWebhook: Command<'UpdateWebhook'> = async (tx, webhook) => {
   const twin = await named.get(tx, { team: webhook.teamId, name: webhook.name });
   if (twin && twin.id !== webhook.id) throw nameTaken(webhook.name);
   if ((await update.run(tx, argsOf(webhook))) === 0) {
+    throw refuse('not-found', 'There is no such webhook.');
+  }
+  return null;
+};
+
+export const setWebhookSecret: Command<'SetWebhookSecret'> = async (tx, args) => {
+  if ((await setSecret.run(tx, args)) === 0) {
     throw refuse('not-found', 'There is no such webhook.');
   }
   return null;

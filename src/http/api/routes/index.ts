@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { accountRoutes } from './accounts.ts';
+import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
 import { meRoutes } from './me.ts';
@@ -17,6 +18,7 @@ import { tokenRoutes } from './tokens.ts';
 import { trustPolicyRoutes } from './trust-policies.ts';
 import { uploadRoutes } from './uploads.ts';
 import { variableRoutes } from './variables.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Every route under /api/v1. */
 export function apiRoutes(about: { version: string }): Route[] {
@@ -38,6 +40,8 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...accountRoutes,
     ...eventRoutes,
     ...uploadRoutes,
+    ...webhookRoutes,
+    ...deliveryRoutes,
   ];
   return [...routes, ...metaRoutes(routes, about)];
 }
