@@ -1,64 +1,157 @@
 import { createHash } from 'node:crypto';
-import { accessText } from './openapi.ts';
-import type { Route } from './route.ts';
-
-const style = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
-details { border: 1px solid #8884; border-radius: 6px; margin: .5rem 0; padding: .4rem .8rem; }
-summary { cursor: pointer; }
-code, pre { font: .9em ui-monospace, monospace; }
-pre { overflow-x: auto; background: #8881; padding: .6rem; border-radius: 6px; }
-.method { display: inline-block; min-width: 4.5rem; font-weight: 700; }
-.quiet { opacity: .7; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem .8rem .15rem 0; vertical-align: top; }
-`;
+import { exampleOf, type Field, fieldsOf, typeOf } from './docs-schema.ts';
+import { docsStyle } from './docs-style.ts';
+import { refusalsOf } from './openapi.ts';
+import type { Access, ReplyDoc, Route } from './route.ts';
 
 /** The page may load nothing and run nothing: all of it is in the answer. */
-export const docsPolicy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+export const docsPolicy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(docsStyle).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+const facts: readonly (readonly [title: string, html: string])[] = [
+  [
+    'Signing in',
+    'Send a token: <code>Authorization: Bearer gnt_…</code>, or a JWT of an issuer that a trust policy names.',
+  ],
+  ['Errors', '<code>{"code", "message", "hint"}</code>. Programs compare <code>code</code>.'],
+  [
+    'Lists',
+    'They come in pages: hand <code>next</code> back as <code>cursor</code> until it is null.',
+  ],
+  [
+    'Changes',
+    'A GET has an <code>ETag</code>. A change with <code>If-Match</code> is refused with 412 where somebody was faster.',
+  ],
+  [
+    'Trying again',
+    'Where it is said, a create with an <code>Idempotency-Key</code> is done once, however often it is sent.',
+  ],
+  [
+    'For programs',
+    '<a href="openapi.json">openapi.json</a>: OpenAPI 3.1, from the schemas that requests are checked against.',
+  ],
+];
 
 /** The routes as a page for people, without outside assets or scripts. */
 export function docsPage(routes: readonly Route[]): string {
   const tags = [...new Set(routes.map(({ tag }) => tag))];
+  const links = tags.map((tag) => `<li><a href="#${idOf(tag)}">${escapeHtml(tag)}</a></li>`);
   const sections = tags.map((tag) => {
-    const own = routes.filter((route) => route.tag === tag).map(section);
-    return `<h2 id="${escapeHtml(tag)}">${escapeHtml(tag)}</h2>\n${own.join('\n')}`;
+    const own = routes.filter((route) => route.tag === tag).map(operation);
+    return `<h2 id="${idOf(tag)}">${escapeHtml(tag)}</h2>\n${own.join('\n')}`;
   });
-  const links = tags
-    .map((tag) => `<a href="#${escapeHtml(tag)}">${escapeHtml(tag)}</a>`)
-    .join(' · ');
+  const cards = facts.map(([title, html]) => `<li><b>${title}</b>${html}</li>`);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gantry API</title><style>${style}</style></head><body>
+<title>Gantry API</title><style>${docsStyle}</style></head><body><div class="layout">
+<nav aria-label="Sections"><ul>${links.join('')}</ul></nav>
+<main>
 <h1>Gantry API</h1>
-<p>Below <code>/api/v1</code>. Send a token: <code>curl -H "Authorization: Bearer gnt_…" …/api/v1/me</code>.
-For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1). Errors are <code>{"code", "message", "hint"}</code>.
-Lists come in pages: hand <code>next</code> back as <code>cursor</code>. GETs have an ETag; a change with <code>If-Match</code> is
-refused with 412 where somebody was faster.</p>
-<p>${links}</p>
+<p class="lead">Teams, projects, repositories, tokens and trust, below <code>/api/v1</code>. Images themselves are pushed and pulled by the OCI distribution protocol, below <code>/v2/</code>.</p>
+<ul class="facts">${cards.join('')}</ul>
 ${sections.join('\n')}
-</body></html>
+</main></div></body></html>
 `;
 }
 
-function section(route: Route): string {
-  const rows = (entries: readonly (readonly [string, string])[]) =>
-    entries
-      .map(([a, b]) => `<tr><td><code>${escapeHtml(a)}</code></td><td>${escapeHtml(b)}</td></tr>`)
-      .join('');
-  const query = Object.entries(route.query?.properties ?? {}).map(
-    ([name, schema]) => [name, schema.description ?? String(schema.type ?? '')] as const,
-  );
-  const replies = Object.entries(route.replies).map(([s, r]) => [s, r.description] as const);
-  const body = route.body ?? route.rawBody?.schema;
-  return `<details><summary><span class="method">${route.method}</span> <code>${escapeHtml(route.path)}</code> <span class="quiet">${escapeHtml(route.summary)}</span></summary>
-${route.description ? `<p>${escapeHtml(route.description)}</p>` : ''}
-<p class="quiet">Access: ${escapeHtml(accessText(route.access))}${route.idempotent ? ' · takes an Idempotency-Key' : ''}</p>
-${query.length > 0 ? `<table><tr><th>query</th><th></th></tr>${rows(query)}</table>` : ''}
-${body ? `<p>Body${route.rawBody ? ` (${escapeHtml(route.rawBody.mediaType)})` : ''}:</p><pre>${escapeHtml(JSON.stringify(body, undefined, 2))}</pre>` : ''}
-<table><tr><th>answer</th><th></th></tr>${rows(replies)}</table>
-</details>`;
+function operation(route: Route): string {
+  const { method, operationId, summary, description } = route;
+  const chips = [
+    whoMay(route.access),
+    ...(route.idempotent ? ['Takes an Idempotency-Key'] : []),
+  ].map((text) => `<li>${escapeHtml(text)}</li>`);
+  return `<details><summary><span class="method ${method}">${method}</span><code class="path">${pathOf(route)}</code><span class="about">${prose(summary)}</span></summary>
+<div class="body" id="${operationId}">
+${description === undefined ? '' : `<p>${prose(description)}</p>`}
+<ul class="chips">${chips.join('')}</ul>
+${table('Path', pathFields(route))}
+${table('Query', route.query ? fieldsOf(route.query) : [])}
+${bodyOf(route)}
+${Object.entries(route.replies)
+  .map(([status, reply]) => answer(status, reply))
+  .join('\n')}
+<h3>Refusals</h3><p>${refusalsOf(route)
+    .map((status) => `<code>${status}</code>`)
+    .join(' ')}</p>
+<h3>Try it</h3><pre>${escapeHtml(curl(route))}</pre>
+</div></details>`;
+}
+
+function whoMay(access: Access): string {
+  switch (access.at) {
+    case 'public':
+      return 'For everybody';
+    case 'signed-in':
+      return 'For whoever is signed in';
+    case 'operator':
+      return 'For operators of the installation';
+    case 'team':
+      return access.action === 'known'
+        ? 'For whoever is of the team'
+        : `Needs ${access.action} in the whole team`;
+    case 'project':
+      return access.orPublicParts
+        ? `Needs ${access.action} in the project, or shows what is public`
+        : `Needs ${access.action} in the project`;
+    case 'repository':
+      return `Needs ${access.action} in the repository`;
+  }
+}
+
+/** Texts of the routes: what stands between backticks is code. */
+const prose = (text: string): string => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+
+const pathOf = ({ path }: Route): string =>
+  escapeHtml(path).replace(/\{\w+\}/g, (name) => `<i>${name}</i>`);
+
+/** Those of their own: `team`, `project` and `repository` are named alike everywhere. */
+function pathFields({ params = {} }: Route): Field[] {
+  return Object.entries(params).map(([name, schema]) => ({
+    ...{ name, type: typeOf(schema), required: true, text: schema.description ?? '' },
+  }));
+}
+
+function bodyOf({ body, rawBody }: Route): string {
+  if (body) return table('Body', fieldsOf(body));
+  if (!rawBody) return '';
+  return `${table('Body', fieldsOf(rawBody.schema))}<p>Sent as <code>${escapeHtml(rawBody.mediaType)}</code>.</p>`;
+}
+
+function answer(status: string, { description, schema, mediaType }: ReplyDoc): string {
+  const about = `${prose(description)}${mediaType === undefined ? '' : ` <code>${escapeHtml(mediaType)}</code>`}`;
+  return `<h3>${status}</h3><p>${about}</p>${rows(schema ? fieldsOf(schema) : [], false)}`;
+}
+
+function table(title: string, fields: readonly Field[]): string {
+  return fields.length === 0 ? '' : `<h3>${title}</h3>${rows(fields, true)}`;
+}
+
+/** `sent`: what must be there is marked; of an answer everything is. */
+function rows(fields: readonly Field[], sent: boolean): string {
+  if (fields.length === 0) return '';
+  const lines = fields.map(({ name, type, required, text }) => {
+    const must = sent && required ? ' <span class="must">required</span>' : '';
+    return `<tr><td><code>${escapeHtml(name)}</code>${must}</td><td>${escapeHtml(type)}</td><td>${prose(text)}</td></tr>`;
+  });
+  return `<div class="scroll"><table>${lines.join('')}</table></div>`;
+}
+
+function curl({ method, path, body, rawBody, access }: Route): string {
+  const lines = [
+    method === 'GET' ? 'curl' : `curl -X ${method}`,
+    ...(access.at === 'public' ? [] : ['-H "Authorization: Bearer $GANTRY_TOKEN"']),
+    ...(body
+      ? ['-H "Content-Type: application/json"', `-d '${JSON.stringify(exampleOf(body))}'`]
+      : []),
+    ...(rawBody?.mediaType === 'multipart/form-data'
+      ? Object.keys(exampleOf(rawBody.schema) as object).map((name) => `-F ${name}=…`)
+      : []),
+    `"$GANTRY_URL/api/v1${path}"`,
+  ];
+  return lines.join(' \\\n  ');
+}
+
+function idOf(tag: string): string {
+  return tag.toLowerCase().replace(/[^a-z0-9]+/g, '-');
 }
 
 function escapeHtml(text: string): string {
@@ -67,6 +160,7 @@ function escapeHtml(text: string): string {
     '<': '&lt;',
     '>': '&gt;',
     '"': '&quot;',
+    "'": '&#39;',
   };
-  return text.replace(/[&<>"]/g, (character) => entities[character]!);
+  return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }
