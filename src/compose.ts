@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
+import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Identities } from './auth/identities.ts';
@@ -189,7 +190,7 @@ async function compose(
   const pushed = () => config.measure && measurer.wake();
   const manifestDeps = { store, blobs: metadata.blobs, writer, clock, pushed };
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
-    ...{ blobs: metadata.blobs, blobPush },
+    ...{ blobs: metadata.blobs, blobPush, passed },
     putManifests: createManifestsPush(manifestDeps),
   });
   opened.push(() => imageIntake.close());

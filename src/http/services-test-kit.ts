@@ -137,7 +137,7 @@ export async function openApplication(
     blobMount: new BlobMount({ ...metadata, clock }),
     putManifest: createManifestPush(manifestDeps),
     imageIntake: await ImageIntake.open(join(world.folder, 'spool'), {
-      ...{ blobs: metadata.blobs, blobPush },
+      ...{ blobs: metadata.blobs, blobPush, passed: () => {} },
       putManifests: createManifestsPush(manifestDeps),
     }),
     ensureRepository: createEnsureRepository({

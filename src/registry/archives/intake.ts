@@ -3,7 +3,7 @@ import { refuse } from '../../oci/errors.ts';
 import type { Archive } from './archive.ts';
 import { createImageImport, type ImportDeps } from './import-image.ts';
 import { archiveTooLarge, receiveArchive } from './receive-archive.ts';
-import { Spool } from './spool.ts';
+import { type Passed, Spool } from './spool.ts';
 
 /** Archives on disk at one time: each holds a few MB of memory, and what it is long on disk. */
 const mostAtOnce = 16;
@@ -30,8 +30,11 @@ export class ImageIntake {
   }
 
   /** `folder`: of this process alone; what it holds is removed. */
-  static async open(folder: string, deps: ImportDeps): Promise<ImageIntake> {
-    return new ImageIntake(await Spool.open(folder), deps);
+  static async open(
+    folder: string,
+    deps: ImportDeps & { readonly passed: Passed },
+  ): Promise<ImageIntake> {
+    return new ImageIntake(await Spool.open(folder, deps.passed), deps);
   }
 
   /**

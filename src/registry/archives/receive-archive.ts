@@ -38,8 +38,7 @@ export async function receiveArchive(
       size += chunk.length;
       if (size > plan.image) throw archiveTooLarge(plan);
       if (size > alwaysInflated && size > sent * mostInflation) throw bomb();
-      // What inflates is overwritten by the next chunk, while the indexer keeps unread parts.
-      await indexer.feed(compression === 'none' ? chunk : Buffer.from(chunk));
+      await indexer.feed(chunk);
       await file.append(chunk);
     }
     return new Archive(file, await indexer.end());

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,23 +12,29 @@ const readChunk = 256 * 1024;
  *                        and what a process that was killed left is removed at the next start
  */
 
+/** Told of the bytes of each buffer that may now die, so that dead ones do not pile up. */
+export type Passed = (bytes: number) => void;
+
 /** Keeps archives on disk for as long as their requests last. */
 export class Spool {
   readonly #folder: string;
   readonly #open = new Set<SpoolFile>();
   #made = 0;
 
-  private constructor(folder: string) {
+  readonly #passed: Passed;
+
+  private constructor(folder: string, passed: Passed) {
     this.#folder = folder;
+    this.#passed = passed;
   }
 
   /** Removes what an earlier process left in `folder`, which no other process may be using. */
-  static async open(folder: string): Promise<Spool> {
+  static async open(folder: string, passed: Passed): Promise<Spool> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const name of await readdir(folder)) {
       await rm(join(folder, name), { recursive: true, force: true });
     }
-    return new Spool(folder);
+    return new Spool(folder, passed);
   }
 
   /** Archives that are on disk now. */
@@ -45,7 +50,7 @@ export class Spool {
     if (promised + margin > bavail * bsize) throw full();
     const path = join(this.#folder, `${++this.#made}.tar`);
     const handle = await open(path, 'wx+', 0o600);
-    const file = new SpoolFile(path, handle, expected, () => this.#open.delete(file));
+    const file = new SpoolFile(path, handle, expected, this.#passed, () => this.#open.delete(file));
     this.#open.add(file);
     return file;
   }
@@ -59,11 +64,19 @@ export class SpoolFile {
   readonly expected: number;
   readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #passed: Passed;
   readonly #removed: () => void;
   #size = 0;
   #ended = false;
 
-  constructor(path: string, handle: FileHandle, expected: number, removed: () => void) {
+  constructor(
+    path: string,
+    handle: FileHandle,
+    expected: number,
+    passed: Passed,
+    removed: () => void,
+  ) {
+    this.#passed = passed;
     this.#path = path;
     this.#handle = handle;
     this.expected = expected;
@@ -87,6 +100,7 @@ export class SpoolFile {
       throw ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code) ? full() : error;
     }
     this.#size += written;
+    this.#passed(written);
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
@@ -96,12 +110,9 @@ export class SpoolFile {
     return bytes;
   }
 
+  /** Each chunk is its reader's alone. */
   stream(offset: number, length: number): Readable {
-    // A range of Node's streams has a last byte.
-    const end = offset + length - 1;
-    return length === 0
-      ? Readable.from([])
-      : createReadStream(this.#path, { start: offset, end, highWaterMark: readChunk });
+    return Readable.from(this.#chunks(offset, offset + length), { objectMode: false });
   }
 
   /** Closes and removes the file; a second call does nothing. */
@@ -111,6 +122,19 @@ export class SpoolFile {
     await this.#handle.close().catch(() => {});
     await rm(this.#path, { force: true });
     this.#removed();
+  }
+
+  async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
+    for (let at = start; at < end; ) {
+      const length = Math.min(readChunk, end - at);
+      const { bytesRead, buffer } = await this.#handle.read(
+        ...([Buffer.allocUnsafeSlow(length), 0, length, at] as const),
+      );
+      if (bytesRead === 0) throw new Error('the spooled archive is shorter than it was');
+      at += bytesRead;
+      this.#passed(bytesRead);
+      yield buffer.subarray(0, bytesRead);
+    }
   }
 }
 

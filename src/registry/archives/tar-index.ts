@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { extract, type Header } from 'tar-stream';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { quote } from '../../oci/quote.ts';
@@ -21,12 +22,13 @@ export const limits = {
   /** Of all names together. */
   nameBytes: 16 * 2 ** 20,
   oneName: 1024,
-  /** Extended headers and padding between one entry's content and the next one's. */
+  /** Of extended headers before one entry. */
   headerBytes: 128 * 1024,
   paxRecords: 64,
 } as const;
 
-const slice = 64 * 1024;
+const block = 512;
+const zeros = Buffer.alloc(64 * 1024);
 
 /**
  * Notes where the files of a tar archive lie, while it streams by. Nothing is ever unpacked: names are
@@ -39,6 +41,9 @@ export class TarIndexer {
   #nameBytes = 0;
   #position = 0;
   #contentEnd = 0;
+  /** Bytes that are not of a file, since the last one. */
+  #headers = 0;
+  #zeros = 0;
   #failure: unknown;
 
   constructor() {
@@ -58,19 +63,26 @@ export class TarIndexer {
     });
   }
 
-  /** Keeps parts of `chunk`. Rejects with `invalid` where it is no tar archive, or one that hides something. */
+  /** The chunk is the caller's again afterwards. Rejects with `invalid` where it is no tar archive, or hides something. */
   async feed(chunk: Buffer): Promise<void> {
-    for (let at = 0; at < chunk.length; at += slice) {
-      const piece = chunk.subarray(at, at + slice);
-      const before = this.#position;
-      this.#position += piece.length;
-      if (!this.#extract.write(piece)) await this.#settled('drain');
+    // Two blocks of zeros end an archive, whatever may be behind them.
+    for (let at = 0; at < chunk.length && this.#zeros < 2 * block; ) {
+      const inContent = this.#contentEnd - this.#position;
+      // What a file holds is not looked at; a header is known before what follows it is handed on.
+      const length = Math.min(
+        chunk.length - at,
+        inContent > 0 ? Math.min(inContent, zeros.length) : block - (this.#position % block),
+      );
+      const header = inContent > 0 ? undefined : Buffer.from(chunk.subarray(at, at + length));
+      if (!this.#extract.write(header ?? zeros.subarray(0, length))) await this.#settled('drain');
+      if (header) await immediate();
       if (this.#failure !== undefined) throw refusal(this.#failure);
+      at += length;
+      this.#position += length;
+      this.#zeros = header?.every((byte) => byte === 0) ? this.#zeros + length : 0;
+      if (header) this.#headers += length;
       // tar-stream reads extended headers of megabytes, and merges global ones into each of the next.
-      const unnamed = this.#position - this.#contentEnd;
-      if (unnamed > limits.headerBytes + slice && !(before >= this.#contentEnd && isZero(piece))) {
-        throw notTaken('it has too many bytes of extended headers, or bytes after its end');
-      }
+      if (this.#headers > limits.headerBytes) throw notTaken('its extended headers are too long');
     }
   }
 
@@ -105,7 +117,8 @@ export class TarIndexer {
     if (pax && Object.keys(pax).length > limits.paxRecords) {
       throw notTaken(`${quote(name)} has more than ${limits.paxRecords} extended attributes`);
     }
-    this.#contentEnd = byteOffset + Math.ceil(size / 512) * 512;
+    this.#contentEnd = byteOffset + Math.ceil(size / block) * block;
+    this.#headers = 0;
     const key = keyOf(name);
     this.#nameBytes += Buffer.byteLength(name) + Buffer.byteLength(linkname ?? '');
     if (this.#nameBytes > limits.nameBytes) throw notTaken('its names are too long');
@@ -155,10 +168,6 @@ function notTaken(problem: string): RegistryError {
     `The archive is not taken: ${problem}.`,
     'Make it anew with docker save, or with a tool that writes OCI layouts.',
   );
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 function refusal(error: unknown): unknown {
