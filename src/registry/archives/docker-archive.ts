@@ -6,6 +6,8 @@ import { isJsonObject, parseBoundedJson } from '../../oci/bounded-json.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, digestOf, formatDigest, parseDigest } from '../../oci/digest.ts';
 import { type LayerCompression, ociConfig, ociManifest } from '../../oci/media-types.ts';
+import { gzipHint } from '../../policy/layer-media-types.ts';
+import type { ProjectSettings } from '../../ports/projects.ts';
 import { type Archive, type ArchiveFile, unreadable } from './archive.ts';
 import { choose } from './image-names.ts';
 import { missing } from './oci-layout.ts';
@@ -156,4 +158,18 @@ export function manifestOf(config: Buffer, layers: readonly Descriptor[]): Buffe
   const descriptor = { mediaType: ociConfig, digest: digestOf(config), size: config.length };
   const manifest = { schemaVersion: 2, mediaType: ociManifest, config: descriptor, layers };
   return Buffer.from(JSON.stringify(manifest));
+}
+
+const gzipOfOurs =
+  'The layers were compressed with gzip, which every client reads; with the field compression=zstd they are unpacked faster.';
+
+/** A warning of a push, where the layers were compressed here. */
+export function ofOurMaking(warning: string): string {
+  return warning === gzipHint ? gzipOfOurs : warning;
+}
+
+/** What docker push makes, and every client reads: engines before 23 and tools of their time know no zstd. */
+export function usualOf({ layerCompressions }: ProjectSettings): LayerCompression {
+  const order: readonly LayerCompression[] = ['gzip', 'zstd', 'none'];
+  return order.find((one) => layerCompressions?.includes(one) ?? true) ?? 'gzip';
 }

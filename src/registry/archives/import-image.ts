@@ -7,7 +7,7 @@ import { RegistryError, refuse } from '../../oci/errors.ts';
 import { type ParsedManifest, parseManifest } from '../../oci/manifest.ts';
 import { type LayerCompression, ociManifest } from '../../oci/media-types.ts';
 import { checkImage, needsConfig } from '../../policy/image.ts';
-import type { Project, ProjectSettings } from '../../ports/projects.ts';
+import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import type { ManifestPut, PutManifestResult } from '../push-manifest.ts';
 import { type Archive, blobName, unreadable } from './archive.ts';
@@ -18,8 +18,10 @@ import {
   type DockerLayer,
   layerType,
   manifestOf,
+  ofOurMaking,
   otherLayer,
   readDockerArchive,
+  usualOf,
 } from './docker-archive.ts';
 import { tagsOf } from './image-names.ts';
 import { type LayoutImage, readLayout } from './oci-layout.ts';
@@ -41,7 +43,7 @@ export interface ImportOptions {
   readonly tags: readonly string[];
   /** Which image, where the archive holds several. */
   readonly name: string | undefined;
-  /** How layers that come uncompressed are stored; undefined: as the project has it, best zstd. */
+  /** How layers that come uncompressed are stored; undefined: gzip, where the project takes it. */
   readonly compression: LayerCompression | undefined;
   progress(step: ImportProgress): void;
   readonly signal: AbortSignal;
@@ -197,7 +199,8 @@ class Import {
     const digest = digestOf(bytes);
     const tags = this.#tags([...image.names, ...(layout?.names ?? [])]);
     const put = { bytes, digest, contentType: ociManifest, tags };
-    const warnings = await this.#put(repository, [put]);
+    const told = await this.#put(repository, [put]);
+    const warnings = came.every((one) => one === 'none') ? told.map(ofOurMaking) : told;
     return { digest, mediaType: ociManifest, tags, manifests: [digest], layers, warnings };
   }
 
@@ -273,7 +276,7 @@ class Import {
   }
 
   #compression(): LayerCompression {
-    return this.#options.compression ?? bestOf(this.#target.project.settings);
+    return this.#options.compression ?? usualOf(this.#target.project.settings);
   }
 
   #teller(at: number, count: number, size: number): (bytes: number) => void {
@@ -285,11 +288,6 @@ class Import {
       this.#options.progress({ index: at + 1, count, bytes, size });
     };
   }
-}
-
-function bestOf({ layerCompressions }: ProjectSettings): LayerCompression {
-  const order: readonly LayerCompression[] = ['zstd', 'gzip', 'none'];
-  return order.find((one) => layerCompressions?.includes(one) ?? true) ?? 'zstd';
 }
 
 function mismatchIn(name: string): (error: unknown) => never {

@@ -31,7 +31,7 @@ const fields = {
   compression: {
     ...oneOf(...compressions),
     description:
-      'How layers are stored that docker save wrote uncompressed. Without it: zstd, or what the project accepts. Layers that come compressed stay as they are.',
+      'How layers are stored that docker save wrote uncompressed. Without it: gzip, or what the project accepts. zstd is faster, but engines before Docker 23 do not read it. Layers that come compressed stay as they are.',
   },
 };
 const optional = ['tag', 'name', 'compression'];
