@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Plan } from '../../config/plans.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { type Digest, digestOf, formatDigest } from '../../oci/digest.ts';
+import { algorithmOf, type Digest, digestOf, formatDigest } from '../../oci/digest.ts';
 import { RegistryError, refuse } from '../../oci/errors.ts';
 import { type ParsedManifest, parseManifest } from '../../oci/manifest.ts';
 import { type LayerCompression, ociManifest } from '../../oci/media-types.ts';
 import { checkImage, needsConfig } from '../../policy/image.ts';
-import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import type { ManifestPut, PutManifestResult } from '../push-manifest.ts';
 import { type Archive, blobName, unreadable } from './archive.ts';
@@ -24,48 +22,8 @@ import {
   usualOf,
 } from './docker-archive.ts';
 import { tagsOf } from './image-names.ts';
+import type { Imported, ImportOptions, ImportTarget } from './import-types.ts';
 import { type LayoutImage, readLayout } from './oci-layout.ts';
-
-export interface ImportTarget {
-  /** Undefined: there is none of that name yet, and `ensure` makes it. */
-  readonly repository: Repository | undefined;
-  readonly ensure: () => Promise<Repository>;
-  readonly project: Project;
-  readonly plan: Plan;
-  readonly overwrite: boolean;
-  /** Whose upload sessions the blobs come by. */
-  readonly subject: string;
-  readonly actor: string;
-}
-
-export interface ImportOptions {
-  /** None: those that the archive gives the image. */
-  readonly tags: readonly string[];
-  /** Which image, where the archive holds several. */
-  readonly name: string | undefined;
-  /** How layers that come uncompressed are stored; undefined: gzip, where the project takes it. */
-  readonly compression: LayerCompression | undefined;
-  progress(step: ImportProgress): void;
-  readonly signal: AbortSignal;
-}
-
-/** `bytes` of the `size` that one layer (or other blob), the `index`th of `count` from 1, has in the archive. */
-export interface ImportProgress {
-  readonly index: number;
-  readonly count: number;
-  readonly bytes: number;
-  readonly size: number;
-}
-
-export interface Imported {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly tags: readonly string[];
-  /** All that was put, the image itself last of those that it names. */
-  readonly manifests: readonly Digest[];
-  readonly layers: readonly Descriptor[];
-  readonly warnings: readonly string[];
-}
 
 export interface ImportDeps extends BlobSinkDeps {
   readonly putManifests: (puts: readonly ManifestPut[]) => Promise<PutManifestResult[]>;
@@ -131,9 +89,7 @@ class Import {
 
   async putLayout(image: LayoutImage): Promise<Imported> {
     for (const { parsed } of image.manifests) {
-      const name = parsed.config && blobName(parsed.config.digest);
-      const config = name === undefined ? undefined : this.#archive.find(name);
-      if (config) await this.#check(parsed, (limit) => this.#archive.read(name!, config, limit));
+      if (parsed.config) await this.#check(parsed, (limit) => this.#config(parsed.config!, limit));
     }
     const repository = await this.#target.ensure();
     const sink = this.#sink(repository);
@@ -175,7 +131,7 @@ class Import {
     });
     const came = await Promise.all(image.layers.map((one) => compressionOf(this.#archive, one)));
     const { config } = image;
-    // What may be refused at all, is, before anything is stored; sizes are known later.
+    // Sizes are known later.
     const draft = image.layers.map(({ diffId }, at) => ({
       ...{ mediaType: layerType(this.#stored(came[at]!)), digest: diffId, size: 0 },
     }));
@@ -241,16 +197,26 @@ class Import {
     return new BlobSink(this.#deps, repository, this.#target.subject, this.#target.plan);
   }
 
+  /** Undefined: the archive leaves it to the repository, where it was checked before. */
+  async #config({ digest }: Descriptor, limit: number): Promise<Buffer | undefined> {
+    const name = blobName(digest);
+    const file = this.#archive.find(name);
+    if (!file) return undefined;
+    const bytes = await this.#archive.read(name, file, limit);
+    if (digestOf(bytes, algorithmOf(digest)) !== digest) throw notItsDigest(name);
+    return bytes;
+  }
+
+  /** What may be refused at all, is, before anything is stored. */
   async #check(
     manifest: ParsedManifest,
-    config: (limit: number) => Promise<Buffer>,
+    read: (limit: number) => Promise<Buffer | undefined>,
   ): Promise<void> {
     const { plan, project } = this.#target;
-    const decision = checkImage({
-      manifest,
-      config: needsConfig(manifest, plan) ? await config(plan.config) : undefined,
-      ...{ plan, settings: project.settings },
-    });
+    const wanted = needsConfig(manifest, plan);
+    const config = wanted ? await read(plan.config) : undefined;
+    if (wanted && !config) return;
+    const decision = checkImage({ manifest, config, plan, settings: project.settings });
     if (!decision.allow) throw new RegistryError(decision.error);
   }
 
@@ -293,6 +259,10 @@ class Import {
 function mismatchIn(name: string): (error: unknown) => never {
   return (error) => {
     const mismatch = error instanceof RegistryError && error.kind === 'digest-mismatch';
-    throw mismatch ? unreadable(name, 'does not have the digest that it is named by') : error;
+    throw mismatch ? notItsDigest(name) : error;
   };
+}
+
+function notItsDigest(name: string): RegistryError {
+  return unreadable(name, 'does not have the digest that it is named by');
 }

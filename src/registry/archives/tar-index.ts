@@ -48,13 +48,14 @@ export class TarIndexer {
 
   constructor() {
     this.#extract.on('entry', (header, content, next) => {
+      // It fails with the archive, which says why.
+      content.on('error', () => {});
       try {
         this.#take(header);
       } catch (error) {
         this.#extract.destroy(error as Error);
         return;
       }
-      content.on('error', () => {});
       content.on('end', () => next(null));
       content.resume();
     });

@@ -3,7 +3,7 @@ import { RegistryError, refuse } from '../../../oci/errors.ts';
 import type { LayerCompression } from '../../../oci/media-types.ts';
 import { formatRepositoryPath } from '../../../oci/reference.ts';
 import { checkRepositoryName } from '../../../policy/naming.ts';
-import type { ImportTarget } from '../../../registry/archives/import-image.ts';
+import type { ImportTarget } from '../../../registry/archives/import-types.ts';
 import { archiveTooLarge } from '../../../registry/archives/receive-archive.ts';
 import { acceptBody, contentLength, withProgress } from '../../body.ts';
 import type { Call, Reply, Route } from '../route.ts';
