@@ -27,12 +27,22 @@ export const callers = [
   'owner',
   // Runs the installation, and is in no team.
   'operator',
+  // The manager's browser: as its own page sends requests, without the page's token, and from another site.
+  'session',
+  'session-no-csrf',
+  'session-cross-site',
 ] as const;
 
 export type CallerName = (typeof callers)[number];
 
+/** May do what the manager may. */
+export const browsers: readonly CallerName[] = ['session', 'session-no-csrf', 'session-cross-site'];
+
+/** Whose rights the caller has. */
+export const personOf = (caller: CallerName): CallerName =>
+  browsers.includes(caller) ? 'manager' : caller;
+
 const unknown: readonly CallerName[] = ['none', 'wrong', 'revoked', 'expired'];
-const strangers: readonly CallerName[] = ['foreign-admin', 'foreign-owner', 'operator-read'];
 
 /** Who may, by what a row says. The names are those of actions, of the whole team where it says so. */
 export const groups = {
@@ -60,7 +70,7 @@ export const groups = {
     'owner',
     'operator',
   ],
-  signedIn: callers.filter((name) => !unknown.includes(name) && name !== 'unmatched-jwt'),
+  signedIn: callers.filter((name) => ![...unknown, ...browsers, 'unmatched-jwt'].includes(name)),
   operator: ['operator'],
 } satisfies Record<string, readonly CallerName[]>;
 
@@ -86,8 +96,18 @@ export interface Rule {
   readonly may: readonly CallerName[];
 }
 
+/** A change that comes with a browser's cookie, and does not show that our own page sent it. */
+const isForged = (caller: CallerName, method: string): boolean =>
+  caller !== 'session' && browsers.includes(caller) && method !== 'GET' && method !== 'HEAD';
+
 /** Undefined: passes. Else the refusal's status: whatever is not allowed is denied. */
-export function refusalOf({ at, may }: Rule, caller: CallerName): 401 | 403 | 404 | undefined {
+export function refusalOf(
+  { at, may }: Rule,
+  asking: CallerName,
+  method: string,
+): 401 | 403 | 404 | undefined {
+  if (isForged(asking, method)) return 403;
+  const caller = personOf(asking);
   if (at === 'public' && caller === 'none') return undefined;
   if (unknown.includes(caller)) return 401;
   if (caller === 'unmatched-jwt') return 403;
@@ -98,13 +118,13 @@ export function refusalOf({ at, may }: Rule, caller: CallerName): 401 | 403 | 40
 /** The same at a public repository: all the world may know and pull it. */
 export function refusalAtPublic(
   { may }: Rule,
-  caller: CallerName,
+  asking: CallerName,
+  method: string,
   pulls: boolean,
 ): 401 | 403 | undefined {
+  if (isForged(asking, method)) return 403;
+  const caller = personOf(asking);
   if (unknown.includes(caller)) return caller === 'none' && pulls ? undefined : 401;
   if (caller === 'unmatched-jwt') return 403;
   return pulls || may.includes(caller) ? undefined : 403;
 }
-
-export const isStranger = (caller: CallerName): boolean =>
-  strangers.includes(caller) || unknown.includes(caller);

@@ -1,6 +1,6 @@
 import { Registry } from '../../spec/client.ts';
 import type { Answered } from './ask.ts';
-import { type CallerName, callers, refusalAtPublic, refusalOf } from './callers.ts';
+import { browsers, type CallerName, callers, refusalAtPublic, refusalOf } from './callers.ts';
 import type { RegistryRow, RegistrySample } from './registry-rows.ts';
 import { essence } from './row.ts';
 import type { Place, World } from './world.ts';
@@ -51,8 +51,10 @@ export async function checkRegistryRow(
 
 /** Who is refused comes first: they change nothing. */
 function inOrder(world: World, row: RegistryRow, place: Place): CallerName[] {
+  // Cookies say nothing here: a browser is as good as nobody.
+  const known = callers.filter((caller) => !browsers.includes(caller));
   const refused = (caller: CallerName) => expected(world, row, caller, place) !== undefined;
-  return [...callers.filter(refused), ...callers.filter((caller) => !refused(caller))];
+  return [...known.filter(refused), ...known.filter((caller) => !refused(caller))];
 }
 
 /**
@@ -64,8 +66,8 @@ const cannotLogIn: readonly CallerName[] = ['unmatched-jwt', 'operator', 'operat
 function expected(world: World, row: RegistryRow, caller: CallerName, place: Place) {
   if (cannotLogIn.includes(caller)) return 401;
   if (row.blind?.includes(caller)) return 404;
-  if (place === world.open) return refusalAtPublic(row, caller, row.may.includes('read'));
-  return refusalOf(row, caller);
+  if (place === world.open) return refusalAtPublic(row, caller, 'GET', row.may.includes('read'));
+  return refusalOf(row, caller, 'GET');
 }
 
 /** A1, A2: another team, project or repository that does not exist gets the very same answer. */

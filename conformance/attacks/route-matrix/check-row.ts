@@ -1,5 +1,5 @@
 import type { Answered } from './ask.ts';
-import { type CallerName, callers, refusalAtPublic, refusalOf } from './callers.ts';
+import { type CallerName, callers, personOf, refusalAtPublic, refusalOf } from './callers.ts';
 import { type Operation, type Parts, partsOf, requestOf } from './operation.ts';
 import { absentLike, essence, type Make, maker, type Row, type Sample } from './row.ts';
 import type { Place, World } from './world.ts';
@@ -22,18 +22,19 @@ export class RowCheck {
   async run(): Promise<string[]> {
     const { own, open, sibling } = this.#world;
     const { at, publicParts } = this.#row;
+    const { method } = this.#operation;
     if (publicParts) {
-      await this.#everybody(own, (caller) => refusalAtPublic(this.#row, caller, true));
+      await this.#everybody(own, (caller) => refusalAtPublic(this.#row, caller, method, true));
       // Its other project has nothing public, and is the narrowed token's own.
       await this.#everybody(sibling, (caller) =>
-        caller === 'narrowed' ? undefined : refusalOf(this.#row, caller),
+        caller === 'narrowed' ? undefined : refusalOf(this.#row, caller, method),
       );
       return this.complaints;
     }
-    await this.#everybody(own, (caller) => refusalOf(this.#row, caller));
+    await this.#everybody(own, (caller) => refusalOf(this.#row, caller, method));
     if (at === 'repository') {
       const pulls = this.#row.may.includes('read');
-      await this.#everybody(open, (caller) => refusalAtPublic(this.#row, caller, pulls));
+      await this.#everybody(open, (caller) => refusalAtPublic(this.#row, caller, method, pulls));
     }
     if (at === 'team' || at === 'project' || at === 'repository') await this.#hidden();
     await this.#elsewhere();
@@ -46,14 +47,19 @@ export class RowCheck {
     expected: (caller: CallerName) => number | undefined,
   ): Promise<void> {
     const shared = await this.#sample(place);
-    const outcome = (caller: CallerName) => this.#row.exceptions?.[caller]?.[0] ?? expected(caller);
+    const { exceptions = {} } = this.#row;
+    const outcome = (caller: CallerName) => {
+      const status = expected(caller);
+      if (status === 403 && personOf(caller) !== caller) return status;
+      return (exceptions[caller] ?? exceptions[personOf(caller)])?.[0] ?? status;
+    };
     // Who is refused changes nothing, so they share a sample, and come first.
     for (const caller of callers) {
       const status = outcome(caller);
       if (status === undefined) continue;
       const answer = await this.#ask(caller, place, shared);
       if (answer.status !== status) this.#complain(place, caller, `${status}`, answer);
-      else this.#complainOfForm(place, caller, answer);
+      else if (status >= 400) this.#complainOfForm(place, caller, answer);
       await this.#head(caller, place, shared, answer);
     }
     const reads = this.#operation.method === 'GET';
@@ -89,9 +95,11 @@ export class RowCheck {
     const { own } = this.#world;
     const sample = await this.#sample(own);
     const parts = partsOf(this.#operation, own, sample);
+    const { method } = this.#operation;
     const places = ['team', 'project', 'repository'].filter((name) => name in parts);
     for (const caller of callers) {
-      if (refusalOf(this.#row, caller) === undefined || this.#row.exceptions?.[caller]) continue;
+      if (refusalOf(this.#row, caller, method) === undefined || this.#row.exceptions?.[caller])
+        continue;
       const there = await this.#ask(caller, own, sample);
       const { status } = there;
       if (status !== 401 && status !== 404) continue;
@@ -158,14 +166,14 @@ export class RowCheck {
     return this.#askParts(caller, partsOf(this.#operation, place, sample), sample, more);
   }
 
-  #askParts(
+  async #askParts(
     caller: CallerName,
     parts: Parts,
     sample: Sample,
     more: { method?: string } = {},
   ): Promise<Answered> {
-    const { asker, api } = this.#world;
-    const asked = requestOf(this.#operation, parts, sample, api[caller]);
+    const { asker, headersOf } = this.#world;
+    const asked = requestOf(this.#operation, parts, sample, await headersOf(caller));
     return asker.ask({ ...asked, stream: this.#row.stream, ...more });
   }
 

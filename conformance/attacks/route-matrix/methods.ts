@@ -41,22 +41,22 @@ export async function checkMethods(
   const complaints: string[] = [];
   for (const { path, operations: own, sample } of await samplesOf(world, operations, rows)) {
     const methods = own.map(({ method }) => method);
-    const target = (method: string, caller: CallerName) => {
+    const target = async (method: string, caller: CallerName) => {
       const operation = { operationId: '', path, method, access: '' };
       const parts = partsOf(operation, world.own, sample);
-      return requestOf(operation, parts, {}, world.api[caller]);
+      return requestOf(operation, parts, {}, await world.headersOf(caller));
     };
     for (const caller of ['none', 'foreign-admin', 'owner'] as const) {
       for (const method of others.filter((one) => !methods.includes(one))) {
-        const { status, headers } = await world.asker.ask(target(method, caller));
+        const { status, headers } = await world.asker.ask(await target(method, caller));
         const good = status === 405 ? headers.allow !== undefined : status === 401;
         if (!good) complaints.push(`${caller}: ${method} ${path}: ${status}, not 405 with Allow`);
       }
       if (own.some(({ operationId }) => rows[operationId]?.stream)) continue;
-      const plain = await world.asker.ask(target('GET', caller));
+      const plain = await world.asker.ask(await target('GET', caller));
       for (const header of overrides) {
         for (const method of ['DELETE', 'PUT', 'PATCH', 'POST']) {
-          const asked = target('GET', caller);
+          const asked = await target('GET', caller);
           const headers = { ...asked.headers, [header]: method };
           const { status } = await world.asker.ask({ ...asked, headers });
           if (status !== plain.status) {
@@ -81,7 +81,7 @@ export async function checkPaths(
     const row = rows[operation.operationId];
     if (!row || row.at === 'public' || row.publicParts) continue;
     const parts = partsOf(operation, world.own, sample);
-    const { target } = requestOf(operation, parts, {}, undefined);
+    const { target } = requestOf(operation, parts, {}, {});
     const below = target.slice('/api/v1'.length);
     for (const spelling of [
       ...[`${target}/`, `/${target}`, `/api//v1${below}`, `/api/v1/${below}`, `/API/V1${below}`],

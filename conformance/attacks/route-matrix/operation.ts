@@ -52,7 +52,7 @@ export function requestOf(
   { method, path }: Operation,
   parts: Parts,
   sample: Sample,
-  authorization: string | undefined,
+  shown: Readonly<Record<string, string>>,
 ): Asked {
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parts[name]!));
   const query = new URLSearchParams(sample.query).toString();
@@ -62,7 +62,7 @@ export function requestOf(
     method,
     target: query === '' ? filled : `${filled}?${query}`,
     headers: {
-      ...(authorization !== undefined && { authorization }),
+      ...shown,
       ...(body !== undefined && !raw && { 'content-type': 'application/json' }),
       ...sample.headers,
     },

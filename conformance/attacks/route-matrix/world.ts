@@ -9,7 +9,8 @@ import { pushBundle } from '../../spec/push.ts';
 import { type GantryServer, startServer } from '../../spec/server.ts';
 import { startIssuer, type TestIssuer } from '../../tools/issuer.ts';
 import { Asker } from './ask.ts';
-import type { CallerName } from './callers.ts';
+import { browserHeaders } from './browser.ts';
+import { browsers, type CallerName } from './callers.ts';
 
 /** Where a request goes: each has a repository of the same name, with an image of its own. */
 export interface Place {
@@ -43,6 +44,8 @@ export interface World {
   /** Authorization on the API, and as a registry client logs in. */
   readonly api: Readonly<Record<CallerName, string | undefined>>;
   readonly registry: Readonly<Record<CallerName, string | undefined>>;
+  /** By which that caller shows who it is on the API. */
+  readonly headersOf: (caller: CallerName) => Promise<Readonly<Record<string, string>>>;
   close(): Promise<void>;
 }
 
@@ -96,7 +99,7 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
 
   const revoked = await token({ team: 'own', scope: 'admin', name: 'revoked' });
   await call('token.revoke', { token: revoked.id });
-  const secrets: Omit<Record<CallerName, string>, 'none' | 'ci-pull' | 'unmatched-jwt'> = {
+  const secrets = {
     wrong: `gnt_${'0'.repeat(revoked.token.length - 4)}`,
     revoked: revoked.token,
     expired: await ofTeam('admin', { expires: '1s', name: 'expired' }),
@@ -113,7 +116,7 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
     owner: await ofAccount('olga', 'own', 'owner'),
     operator: await ofAccount('root'),
     'operator-read': '',
-  };
+  } satisfies Partial<Record<CallerName, string>>;
   secrets['operator-read'] = (
     await token({ account: 'root', scope: 'read', name: 'reading' })
   ).token;
@@ -166,6 +169,11 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
   };
   const world: World = {
     ...{ server, asker, api, registry },
+    async headersOf(caller) {
+      if (browsers.includes(caller)) return browserHeaders(asker, secrets.manager, caller);
+      const authorization = api[caller];
+      return authorization === undefined ? {} : { authorization };
+    },
     own: await place('own', 'app', 'image'),
     open: await place('own', 'app', 'open'),
     sibling: await place('own', 'side', 'image'),

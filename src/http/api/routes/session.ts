@@ -2,7 +2,7 @@ import type { LiveSession } from '../../../auth/sessions.ts';
 import { refuse } from '../../../oci/errors.ts';
 import type { Session } from '../../../ports/sessions.ts';
 import { recordingSignIn } from '../../sign-in-record.ts';
-import { type Call, noContent, ok, type Route } from '../route.ts';
+import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { list, nullable, object, text, time, toTime } from '../schema.ts';
 
 const fields = {
@@ -76,7 +76,7 @@ export const sessionRoutes: readonly Route[] = [
       const live = await recordingSignIn(services, req, 'session', () =>
         cookies.begin(req, res, (visitor) => cookies.sessions.openByToken(token, visitor)),
       );
-      return { status: 201, body: viewOf(live) };
+      return created(viewOf(live), '/session');
     },
   },
   {
