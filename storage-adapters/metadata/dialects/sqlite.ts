@@ -37,7 +37,7 @@ export function openSqlite(file: string, mode: 'read' | 'write'): DatabaseSync {
   db.exec('PRAGMA synchronous = FULL');
   db.exec('PRAGMA foreign_keys = ON');
   db.exec('PRAGMA temp_store = MEMORY');
-  db.exec(`PRAGMA cache_size = ${mode === 'write' ? -16_000 : -32_000}`);
+  db.exec(`PRAGMA cache_size = ${mode === 'write' ? -16_000 : -8_000}`);
   db.exec('PRAGMA mmap_size = 268435456');
   if (mode === 'read') db.exec('PRAGMA query_only = ON');
   return db;
