@@ -35,7 +35,7 @@ export function isJsonObject(value: unknown): value is Readonly<Record<string, u
 }
 
 /** Opening brackets outside of strings; right for valid JSON, and for anything else the parser fails later. */
-function isDeeperThan(bytes: Uint8Array, maxDepth: number): boolean {
+export function isDeeperThan(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];

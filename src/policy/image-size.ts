@@ -1,6 +1,6 @@
 import type { Plan } from '../config/plans.ts';
 import { type ParsedManifest, requiredBlobs } from '../oci/manifest.ts';
-import { allowed, type Decision, deny } from './decision.ts';
+import { allowed, type Decision, type Denial, deny } from './decision.ts';
 import { formatBytes } from './format-bytes.ts';
 import { layerTooLarge } from './layer-size.ts';
 
@@ -9,13 +9,23 @@ export function imageSize(manifest: ParsedManifest): number {
   return requiredBlobs(manifest).reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Holds for artifacts, too. Each layer is looked at again, since a mounted one was never uploaded here. */
+/** Holds for artifacts, too. */
 export function checkImageSize(manifest: ParsedManifest, plan: Plan): Decision {
-  const large = requiredBlobs(manifest).find(({ size }) => size > plan.layer);
-  if (large) {
-    const error = layerTooLarge(plan, large.size);
-    return { allow: false, error: { ...error, detail: { ...error.detail, digest: large.digest } } };
+  const [large] = layerSizeDenials(manifest, plan);
+  return large ?? checkSum(manifest, plan);
+}
+
+/** Every layer that is too large. Each is looked at again, since a mounted one was never uploaded here. */
+export function* layerSizeDenials(manifest: ParsedManifest, plan: Plan): Generator<Denial> {
+  for (const { size, digest } of requiredBlobs(manifest)) {
+    if (size <= plan.layer) continue;
+    const error = layerTooLarge(plan, size);
+    yield { allow: false, error: { ...error, detail: { ...error.detail, digest } } };
   }
+}
+
+/** Config and layers together. */
+export function checkSum(manifest: ParsedManifest, plan: Plan): Decision {
   const size = imageSize(manifest);
   if (size <= plan.image) return allowed;
   return deny(

@@ -7,7 +7,7 @@ import {
 import { quote } from '../oci/quote.ts';
 import type { ProjectSettings } from '../ports/projects.ts';
 import { pushCommand } from './build-command.ts';
-import { allowed, type Decision, deny } from './decision.ts';
+import { allowed, type Decision, type Denial, deny } from './decision.ts';
 
 const names: Record<LayerCompression, string> = { none: 'tar', gzip: 'tar+gzip', zstd: 'tar+zstd' };
 
@@ -25,19 +25,34 @@ export function checkLayerMediaTypes(
   manifest: ParsedManifest,
   settings: ProjectSettings,
 ): Decision {
-  const accepted = preference.filter(
-    (compression) => settings.layerCompressions?.includes(compression) ?? true,
-  );
-  let gzip = false;
+  const [first] = layerMediaTypeDenials(manifest, settings);
+  if (first) return first;
+  const warnings = layerWarnings(manifest, settings);
+  return warnings.length > 0 ? { allow: true, warnings } : allowed;
+}
+
+export function layerWarnings(manifest: ParsedManifest, settings: ProjectSettings): string[] {
+  const gzip = manifest.layers.some(({ mediaType }) => layerCompressionOf(mediaType) === 'gzip');
+  return gzip && acceptedBy(settings).includes('zstd') ? [gzipHint] : [];
+}
+
+/** Every layer that breaks the rule, in order. */
+export function* layerMediaTypeDenials(
+  manifest: ParsedManifest,
+  settings: ProjectSettings,
+): Generator<Denial> {
+  const accepted = acceptedBy(settings);
   for (const [index, { mediaType, digest }] of manifest.layers.entries()) {
     if (isNonDistributable(mediaType)) continue;
     const compression = layerCompressionOf(mediaType);
     if (compression === undefined || !accepted.includes(compression)) {
-      return denial(index, mediaType, digest, compression, accepted);
+      yield denial(index, mediaType, digest, compression, accepted);
     }
-    gzip ||= compression === 'gzip';
   }
-  return gzip && accepted.includes('zstd') ? { allow: true, warnings: [gzipHint] } : allowed;
+}
+
+function acceptedBy({ layerCompressions }: ProjectSettings): LayerCompression[] {
+  return preference.filter((compression) => layerCompressions?.includes(compression) ?? true);
 }
 
 function denial(
@@ -46,7 +61,7 @@ function denial(
   digest: string,
   compression: LayerCompression | undefined,
   accepted: readonly LayerCompression[],
-): Decision {
+): Denial {
   const who = compression === undefined ? 'images may have' : 'this project accepts only';
   const kinds = accepted.map((one) => names[one]);
   const fix = accepted[0];

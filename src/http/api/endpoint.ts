@@ -12,8 +12,16 @@ import { validate } from './validate.ts';
 
 const noQuery = object({});
 
-/** One route as Express calls it. `reader`: the GET of the same path, which knows what an ETag is of. */
-export function createEndpoint(services: ApiServices, route: Route, reader: Route | undefined) {
+/**
+ * One route as Express calls it. `reader`: the GET of the same path, which knows what an ETag is of.
+ * `readBody`: for bodies that are too large to be taken from strangers.
+ */
+export function createEndpoint(
+  services: ApiServices,
+  route: Route,
+  reader: Route | undefined,
+  readBody?: (req: Request, res: Response) => Promise<void>,
+) {
   const params = paramsSchema(route);
   return async (req: Request, res: Response): Promise<void> => {
     const started = performance.now();
@@ -29,6 +37,7 @@ export function createEndpoint(services: ApiServices, route: Route, reader: Rout
       const query = queryOf(req);
       validate(params, named(req.params), 'path');
       validate(route.query ?? noQuery, query, 'query');
+      await readBody?.(req, res);
       const body = route.body ? ((req.body as unknown) ?? {}) : undefined;
       if (route.body) validate(route.body, body, 'body');
       const call = {

@@ -64,6 +64,8 @@ export interface Route {
   readonly query?: ObjectSchema;
   /** JSON body. */
   readonly body?: ObjectSchema;
+  /** Most bytes of `body`, where it is more than a MiB: it is read once access is granted. */
+  readonly bodyLimit?: number;
   /** A body that the handler reads for itself; JSON else. */
   readonly rawBody?: { readonly mediaType: string; readonly schema: Schema };
   /** Answers that go well, by status. Those that every route may give are added. */

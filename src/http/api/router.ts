@@ -1,4 +1,5 @@
 import express, { type NextFunction, type Request, type Response, type Router } from 'express';
+import { isDeeperThan } from '../../oci/bounded-json.ts';
 import { describe, type ErrorInfo, RegistryError, refuse } from '../../oci/errors.ts';
 import { createFormLimit } from '../token-endpoint.ts';
 import type { ApiServices } from './api-services.ts';
@@ -7,11 +8,12 @@ import type { Route } from './route.ts';
 import { sendApiError } from './send.ts';
 
 const bodyLimit = 2 ** 20;
+const deepest = 100;
 
 /** Everything under /api/v1: each route checked, dispatched, answered and audited the same way. */
 export function createApiRouter(services: ApiServices, routes: readonly Route[]): Router {
   const router = express.Router({ caseSensitive: true, strict: true });
-  const json = express.json({ limit: bodyLimit, inflate: false, type: () => true });
+  const json = jsonReader(bodyLimit);
   const limit = createFormLimit(services);
   const byPath = new Map<string, Route[]>();
   for (const route of routes) {
@@ -23,7 +25,12 @@ export function createApiRouter(services: ApiServices, routes: readonly Route[])
       const method = route.method.toLowerCase() as Lowercase<typeof route.method>;
       const reads = route.body ? [limit, requireJson, json] : [];
       const sibling = siblings.find((one) => one.method === 'GET');
-      router[method](path, ...reads, createEndpoint(services, route, sibling));
+      if (route.bodyLimit === undefined) {
+        router[method](path, ...reads, createEndpoint(services, route, sibling));
+      } else {
+        const readLater = inTurn([limit, requireJson, jsonReader(route.bodyLimit)]);
+        router[method](path, createEndpoint(services, route, sibling, readLater));
+      }
     }
     const allowed = siblings.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));
     router.all(path, (req: Request, res: Response) => {
@@ -45,6 +52,30 @@ export function createApiRouter(services: ApiServices, routes: readonly Route[])
     sendApiError(req, res, info);
   });
   return router;
+}
+
+type Step = (req: Request, res: Response, next: NextFunction) => void;
+
+function jsonReader(limit: number): Step {
+  return express.json({
+    ...{ limit, inflate: false, type: () => true },
+    verify: (_req, _res, bytes) => {
+      // What is written out again, or walked through, must not be deeper than a stack.
+      if (isDeeperThan(bytes, deepest)) {
+        throw refuse('invalid', `The body nests deeper than ${deepest} levels.`);
+      }
+    },
+  });
+}
+
+function inTurn(steps: readonly Step[]) {
+  return async (req: Request, res: Response): Promise<void> => {
+    for (const step of steps) {
+      await new Promise<void>((resolve, reject) => {
+        step(req, res, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+      });
+    }
+  };
 }
 
 /** Undeclared bodies are not guessed at; requests without one may leave the type out. */
@@ -71,9 +102,9 @@ function hasBody({ headers }: Request): boolean {
 /** What Express and its parsers throw, in our words. */
 function toInfo(error: unknown): ErrorInfo {
   if (error instanceof RegistryError) return error.info;
-  const { status, type } = error as { status?: number; type?: string };
+  const { status, type, limit } = error as { status?: number; type?: string; limit?: number };
   if (type === 'entity.too.large') {
-    const message = `The body has more than the ${bodyLimit} bytes that are allowed.`;
+    const message = `The body has more than the ${limit ?? bodyLimit} bytes that are allowed.`;
     return { kind: 'manifest-too-large', message };
   }
   if (status === 415) {

@@ -1,4 +1,5 @@
 import type { Rows } from '../row.ts';
+import { checkRows } from './check.ts';
 import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
@@ -14,6 +15,7 @@ export const rows: Rows = {
   ...projectRows,
   ...signInRows,
   ...repositoryRows,
+  ...checkRows,
   ...eventRows,
   ...uploadRows,
 };

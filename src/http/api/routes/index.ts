@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { accountRoutes } from './accounts.ts';
+import { checkRoutes } from './check.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
@@ -37,6 +38,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,
+    ...checkRoutes,
     ...accountRoutes,
     ...eventRoutes,
     ...uploadRoutes,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Ask, expectError, openShop, pushImage } from './repository-test-kit.ts';
+import { type Ask, eventsOf, expectError, openShop, pushImage } from './repository-test-kit.ts';
 
 async function names(ask: Ask, query: string): Promise<string[]> {
   const found: string[] = [];
@@ -28,7 +28,7 @@ describe('creating', () => {
       createdAt: new Date(app.world.clock.now()).toISOString(),
     });
     assert.deepEqual((await ask('GET', '/api')).body, made.body);
-    const events = await app.world.metadata.outbox.listByRepository(made.body.id, 0, 10);
+    const events = await eventsOf(app, made.body.id);
     assert.deepEqual(
       events.map((event) => event.type),
       ['repository.created'],

@@ -131,3 +131,14 @@ export function expectError(answer: Answer, status: number, code: string): void 
   assert.notEqual(answer.body.message, '');
   assert.equal(typeof answer.body.hint, 'string');
 }
+
+/** All events of a repository, wherever the relay has them by now. */
+export async function eventsOf({ world }: Application, repositoryId: string) {
+  const { outbox, events } = world.metadata;
+  const waiting = await outbox.listByRepository(repositoryId, 0, 1000);
+  // Read later: what was moved between is in both.
+  const published = await events.after(0, 1000);
+  const all = [...waiting, ...published.filter((row) => row.streamId === repositoryId)];
+  const bySequence = new Map(all.map(({ sequence, type, data }) => [sequence, { type, data }]));
+  return [...bySequence].sort(([a], [b]) => a - b).map(([, event]) => event);
+}

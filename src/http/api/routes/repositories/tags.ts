@@ -1,9 +1,6 @@
 import { mayAct } from '../../../../auth/authorizer.ts';
 import { countLimits } from '../../../../config/plans.ts';
 import type { Digest } from '../../../../oci/digest.ts';
-import { RegistryError } from '../../../../oci/errors.ts';
-import { isTag } from '../../../../oci/reference.ts';
-import { checkTag } from '../../../../policy/tags.ts';
 import type { ChildImage } from '../../../../ports/manifests.ts';
 import type { TagListing, TagRow } from '../../../../ports/tags.ts';
 import { limitOf, pageQuery } from '../../paging.ts';
@@ -14,6 +11,7 @@ import { locationOf, repositoryPath, unknownTag } from './places.ts';
 const about = 'Tags';
 const count = { type: 'integer', minimum: 0 } as const;
 const tagName = text(128, {
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]*$',
   description: 'Letters, digits, ".", "_" and "-"; the first is a letter, a digit or "_".',
   examples: ['latest'],
 });
@@ -135,8 +133,6 @@ const putTag: Route = {
   async handle(call) {
     const { services, identity, repository, project } = call;
     const name = call.params.tag!;
-    const decision = isTag(name) ? undefined : checkTag(name);
-    if (decision?.allow === false) throw new RegistryError(decision.error);
     const { created } = await services.metadata.writer.run('PutTag', {
       repositoryId: repository.id,
       tag: name,
