@@ -1,23 +1,25 @@
 /** The only file that constructs adapters and hands them to the rest. */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Identities } from './auth/identities.ts';
-import { loadKeys } from './auth/key-ring.ts';
+import { KeyKeeper, keyRules } from './auth/installation-keys.ts';
+import { Issuer } from './auth/issuer.ts';
+import { KeyRings } from './auth/key-rings.ts';
 import { createLogin } from './auth/login.ts';
+import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
-import { generateSigningKey, RegistryTokens } from './auth/registry-tokens.ts';
+import { RegistryTokens } from './auth/registry-tokens.ts';
 import { Sealer } from './auth/sealer.ts';
 import { BrowserSessions } from './auth/sessions.ts';
 import { SignIn } from './auth/sign-in.ts';
 import { TokenExchange } from './auth/token-exchange.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
-import { generateUploadKey, UploadUrls } from './auth/upload-urls.ts';
+import { UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
@@ -39,7 +41,7 @@ import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { BlobStore } from './ports/blob-store.ts';
-import { systemClock } from './ports/clock.ts';
+import { type Clock, systemClock } from './ports/clock.ts';
 import type { Metadata } from './ports/metadata.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
 import type { AuditEntry } from './projects/admin-context.ts';
@@ -60,8 +62,6 @@ import { createManifestPush, createManifestsPush } from './registry/push-manifes
 
 const sweepEveryMs = 60_000;
 const lastUseEveryMs = 30_000;
-
-const randomKey = (): Buffer => randomBytes(32);
 
 export interface Gantry {
   readonly url: string;
@@ -105,22 +105,20 @@ async function compose(
   const plans = plansWith(config);
   let url = config.publicUrl ?? '';
 
-  const keyDeps = {
-    keys: metadata.keys,
-    writer,
-    wrappingKey: await loadSecretKey(config),
-    clock,
-    newId: () => newId('key'),
-  };
+  const keyRings = keyRingsOf(config, metadata, clock, await loadSecretKey(config));
   const registryTokens = new RegistryTokens({
-    keys: await loadKeys({ ...keyDeps, purpose: 'registry-token', generate: generateSigningKey }),
+    keys: await keyRings.open('registry-token'),
     clock,
     ttlSeconds: Math.floor(config.tokenTtl / 1000),
   });
   const uploadUrls = new UploadUrls({
-    keys: await loadKeys({ ...keyDeps, purpose: 'upload-url', generate: generateUploadKey }),
+    keys: await keyRings.open('upload-url'),
     clock,
     lifetimeMs: config.uploadExpiry,
+  });
+  const audience = () => config.audience ?? url;
+  const issuer = new Issuer({
+    ...{ keys: await keyRings.open('issuer', { later: true }), clock, audience, url: () => url },
   });
 
   const identities = new Identities({ ...metadata, clock });
@@ -138,15 +136,19 @@ async function compose(
   opened.push(() => outbound.close());
   const oidc = createOidcVerifier({
     trustPolicies: metadata.trustPolicies,
-    audience: () => config.audience ?? url,
+    audience,
     clock,
+    own: issuer,
     outbound,
     log: logger,
   });
   opened.push(() => oidc.close());
-  const seals = await loadKeys({ ...keyDeps, purpose: 'sealing', generate: randomKey });
-  const sealer = new Sealer(seals);
-  const [cursorKey] = await loadKeys({ ...keyDeps, purpose: 'cursor', generate: randomKey });
+  const sealer = new Sealer(await keyRings.open('sealing'));
+  const cursors = new Cursors(await keyRings.open('cursor'));
+  const keeper = new KeyKeeper({
+    ...{ rings: keyRings, clock, log: logger, rotateAfterMs: config.issuerKeyRotation },
+  });
+  opened.push(() => keeper.close());
   const login = createLogin({ identities, oidc, clock, used: (id) => lastUse.note(id) });
 
   const measurer = createMeasurer({
@@ -197,6 +199,8 @@ async function compose(
 
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
+    keys: keyRings,
+    ownIssuer: () => url,
     status: () => statusOf(config, url, startedAt),
     audit: (entry) => services.audit.record(recordOfSocket(entry)),
   });
@@ -221,7 +225,8 @@ async function compose(
       ...{ identities, login, oidc, sessions: cookies },
       used: (id) => lastUse.note(id),
     }),
-    cursors: new Cursors(cursorKey!.bytes),
+    cursors,
+    issuer,
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
     audit: { record: (record) => logger.info('audit', { ...record }) },
@@ -317,7 +322,11 @@ export async function openOffline(
   const metadata = await openSqliteMetadata({ folder: config.data });
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   const url = config.publicUrl ?? `http://${config.host}:${config.port}`;
-  const admin = adminOf(config, metadata, outbound, { status: () => statusOf(config, url) });
+  const admin = adminOf(config, metadata, outbound, {
+    keys: keyRingsOf(config, metadata, systemClock, await loadSecretKey(config)),
+    ownIssuer: () => url,
+    status: () => statusOf(config, url),
+  });
   return {
     admin,
     close: async () => {
@@ -331,14 +340,21 @@ function adminOf(
   config: Config,
   metadata: Metadata,
   outbound: OutboundGuard,
-  rest: { status: () => AdminStatus; audit?: (entry: AuditEntry) => void },
+  rest: {
+    keys: KeyRings;
+    ownIssuer: () => string;
+    status: () => AdminStatus;
+    audit?: (entry: AuditEntry) => void;
+  },
 ): Admin {
   // Whoever makes a policy names an address that this server will call.
   const guarded =
     <T>(preset: (options: T) => ReturnType<typeof genericTrust>) =>
     (options: T) => {
       const trust = preset(options);
-      outbound.check(trust.issuer);
+      // Its own keys are at hand: nothing is called for them.
+      if (trust.issuer === rest.ownIssuer()) checkOwnIssuer(trust.claims);
+      else outbound.check(trust.issuer);
       return trust;
     };
   return createAdmin({
@@ -354,6 +370,19 @@ function adminOf(
     },
     plan: config.plan,
     ...rest,
+  });
+}
+
+function keyRingsOf(
+  config: Config,
+  metadata: Metadata,
+  clock: Clock,
+  wrappingKey: Buffer,
+): KeyRings {
+  const { keys, writer } = metadata;
+  const newKeyId = () => newId('key');
+  return new KeyRings({
+    ...{ keys, writer, wrappingKey, clock, newId: newKeyId, rules: keyRules(config) },
   });
 }
 

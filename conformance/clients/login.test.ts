@@ -40,6 +40,61 @@ const oidc =
   async ({ issuer }) => ({ username: 'oidc', password: await issuer.sign({ ...good, ...claims }) });
 const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
 
+/** Such as token.actions.githubusercontent.com signs for a job on `main`, with names and ids in `sub`. */
+const githubClaims = {
+  sub: 'repo:acme@9919/web@1296269:ref:refs/heads/main',
+  repository: 'acme/web',
+  repository_id: '1296269',
+  repository_owner: 'acme',
+  repository_owner_id: '9919',
+  ref: 'refs/heads/main',
+  ref_type: 'branch',
+  event_name: 'push',
+  workflow_ref: 'acme/web/.github/workflows/ci.yml@refs/heads/main',
+  run_id: '1',
+};
+/** Such as gitlab.com signs for `id_tokens` of a job on `main`. */
+const gitlabClaims = {
+  sub: 'project_path:group/app:ref_type:branch:ref:main',
+  project_id: '278964',
+  project_path: 'group/app',
+  namespace_id: '72',
+  namespace_path: 'group',
+  user_login: 'ada',
+  pipeline_source: 'push',
+  ref: 'main',
+  ref_type: 'branch',
+  ref_protected: 'true',
+};
+
+async function trustJobs({ admin, bootstrap }: Gantry, { url }: TestIssuer): Promise<void> {
+  const common = ['--team', bootstrap.teamSlug, '--issuer', url, '--audience', audience];
+  const github = ['--claim', 'repository_id=1296269', '--claim', 'ref=refs/heads/main'];
+  await admin('policy', 'create', ...common, '--name', 'github', ...github);
+  const gitlab = ['--claim', 'project_id=278964', '--claim', 'ref_protected=true'];
+  await admin('policy', 'create', ...common, '--name', 'gitlab', ...gitlab);
+}
+
+const jobToken = async (issuer: TestIssuer, claims: Readonly<Record<string, unknown>>) => ({
+  username: 'oidc',
+  password: await issuer.sign({ ...claims, aud: audience }),
+});
+
+/** What the server itself signs for an environment of the first project. */
+async function ownToken({ admin, bootstrap }: Gantry) {
+  const { url, teamSlug, projectSlug, token } = bootstrap;
+  const policy = ['--team', teamSlug, '--name', 'own', '--issuer', url];
+  await admin('policy', 'create', ...policy, '--claim', `sub=team:${teamSlug}:project:*:**`);
+  const path = `/api/v1/teams/${teamSlug}/projects/${projectSlug}/oidc-token`;
+  const answer = await fetch(url + path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ environment: 'production' }),
+  });
+  const made = (await answer.json()) as { token: string };
+  return { username: 'oidc', password: made.token };
+}
+
 const accepted: Record<string, Attempt> = {
   'a team token': async ({ gantry: { bootstrap } }) => ({
     username: bootstrap.teamId,
@@ -50,6 +105,9 @@ const accepted: Record<string, Attempt> = {
     password: member,
   }),
   'an OIDC token': oidc({}),
+  'a token of its own environments': ({ gantry }) => ownToken(gantry),
+  "a GitHub job's token": ({ issuer }) => jobToken(issuer, githubClaims),
+  "a GitLab job's token": ({ issuer }) => jobToken(issuer, gitlabClaims),
 };
 
 const denied: Record<string, Attempt> = {
@@ -99,6 +157,7 @@ for (const release of [docker20, docker29]) {
         stack.defer(() => gantry.stop());
         const issuer = await trustedIssuer({ gantry });
         stack.defer(() => issuer.close());
+        await trustJobs(gantry, issuer);
         const broken = await trustedIssuer({ gantry }, 'broken-ci');
         stack.defer(() => broken.close());
         broken.faults.jwks = { kind: 'status', status: 500 };

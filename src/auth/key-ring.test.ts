@@ -3,28 +3,34 @@ import { randomBytes } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { RegistryError } from '../oci/errors.ts';
 import type { CommandWriter } from '../ports/commands.ts';
-import type { Keys, WrappedKey } from '../ports/keys.ts';
+import { type KeyPurpose, type Keys, keyPurposes, type WrappedKey } from '../ports/keys.ts';
 import { openAuthKit, start } from './auth-test-kit.ts';
-import { loadKeys } from './key-ring.ts';
+import { KeyRings, type KeyRingsDeps, type KeyRule } from './key-rings.ts';
 
 const purpose = 'upload-url';
+
+type Load = Partial<KeyRingsDeps> & {
+  readonly purpose?: KeyPurpose;
+  readonly generate?: KeyRule['generate'];
+};
+const everyRule = (rule: KeyRule) =>
+  Object.fromEntries(keyPurposes.map((one) => [one, rule])) as Record<KeyPurpose, KeyRule>;
 
 /** Loads keys from a database of its own, with one wrapping key unless another is given. */
 async function openRing(t: TestContext) {
   const { metadata, clock } = await openAuthKit(t);
   const wrappingKey = randomBytes(32);
   let made = 0;
-  const load = (more: Partial<Parameters<typeof loadKeys>[0]> = {}) =>
-    loadKeys({
-      keys: metadata.keys,
-      writer: metadata.writer,
-      wrappingKey,
-      clock,
+  const load = async (more: Load = {}) => {
+    const { purpose: asked = purpose, generate = () => randomBytes(32), ...rest } = more;
+    const rings = new KeyRings({
+      ...{ keys: metadata.keys, writer: metadata.writer, wrappingKey, clock },
       newId: () => `key_${++made}`,
-      purpose,
-      generate: () => randomBytes(32),
-      ...more,
+      rules: everyRule({ generate, leadMs: 0, lifeMs: 1000 }),
+      ...rest,
     });
+    return [...(await rings.open(asked))];
+  };
   return { metadata, load, made: () => made };
 }
 

@@ -1,48 +1,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { refuse } from '../oci/errors.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter } from '../ports/commands.ts';
-import type { Keys, WrappedKey } from '../ports/keys.ts';
 
 /** A key of the installation, unwrapped: raw bytes. */
 export interface InstallationKey {
   readonly id: string;
   readonly bytes: Buffer;
-}
-
-/**
- * The installation's keys of one purpose: the first signs, all verify. Those that are not retired come
- * first, the newest before all. Makes the first one where there is none.
- */
-export async function loadKeys(deps: {
-  keys: Keys;
-  writer: CommandWriter;
-  wrappingKey: Buffer;
-  clock: Clock;
-  newId: () => string;
-  purpose: WrappedKey['purpose'];
-  generate: () => Promise<Buffer> | Buffer;
-}): Promise<InstallationKey[]> {
-  const now = deps.clock.now();
-  let rows = await deps.keys.list(deps.purpose);
-  if (rows.every((row) => row.retiredAt !== undefined)) {
-    const id = deps.newId();
-    const wrapped = seal(deps.wrappingKey, await deps.generate(), `${deps.purpose}:${id}`);
-    await deps.writer.run('CreateKey', {
-      id,
-      purpose: deps.purpose,
-      wrapped,
-      createdAt: now,
-      retiredAt: undefined,
-    });
-    rows = await deps.keys.list(deps.purpose);
-  }
-  const active = rows.filter((row) => row.retiredAt === undefined);
-  const retired = rows.filter((row) => row.retiredAt !== undefined && row.retiredAt > now);
-  return [...active, ...retired].map((row) => ({
-    id: row.id,
-    bytes: unseal(deps.wrappingKey, row.wrapped, `${row.purpose}:${row.id}`),
-  }));
 }
 
 const nonceBytes = 12;

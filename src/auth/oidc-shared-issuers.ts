@@ -55,6 +55,17 @@ const sharedIssuers: readonly SharedIssuer[] = [
   },
 ];
 
+const ownIssuer: Omit<SharedIssuer, 'issuer'> = {
+  name: 'This registry itself',
+  telling: {
+    project_id: exactly,
+    team_id: exactly,
+    team: exactly,
+    sub: /^team:[^*:]+:/,
+  },
+  example: 'project_id=prj_…',
+};
+
 /**
  * For every policy that is made, by preset or by hand.
  * @throws RegistryError `invalid` where the claims leave open whose tokens of a shared issuer are meant
@@ -64,7 +75,18 @@ export function checkSharedIssuer(
   claims: Readonly<Record<string, readonly string[]>>,
 ): void {
   const shared = sharedIssuers.find((candidate) => candidate.issuer.test(issuer));
-  if (!shared) return;
+  if (shared) checkTelling(shared, claims);
+}
+
+/** For policies on this installation's own tokens: every team here has some. Throws as `checkSharedIssuer`. */
+export function checkOwnIssuer(claims: Readonly<Record<string, readonly string[]>>): void {
+  checkTelling(ownIssuer, claims);
+}
+
+function checkTelling(
+  shared: Omit<SharedIssuer, 'issuer'>,
+  claims: Readonly<Record<string, readonly string[]>>,
+): void {
   const tells = Object.entries(shared.telling).some(
     ([claim, needed]) =>
       Object.hasOwn(claims, claim) && claims[claim]!.every((pattern) => needed.test(pattern)),

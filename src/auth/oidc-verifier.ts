@@ -50,6 +50,8 @@ export interface OidcVerifierDeps {
   /** What a token's `aud` must be where the policy says nothing else. */
   readonly audience: () => string;
   readonly clock: Clock;
+  /** This installation as an issuer: its keys are at hand, and nothing is asked over the network. */
+  readonly own?: { readonly url: string; keySet(): Promise<KeySet> } | undefined;
   readonly outbound: OutboundGuard;
   readonly log: OidcLog;
 }
@@ -60,7 +62,7 @@ const skewMs = 60_000;
 const maxSeconds = 8.64e12;
 
 export function createOidcVerifier(deps: OidcVerifierDeps): OidcVerifier {
-  const issuerKeys = createIssuerKeys(deps);
+  const issuerKeys = withOwn(createIssuerKeys(deps), deps.own);
 
   const judge = async (
     jwt: string,
@@ -96,6 +98,16 @@ export function createOidcVerifier(deps: OidcVerifierDeps): OidcVerifier {
       return judge(jwt, teamId, () => now ?? deps.clock.now());
     },
     close: () => issuerKeys.close(),
+  };
+}
+
+function withOwn(others: IssuerKeys, own: OidcVerifierDeps['own']): IssuerKeys {
+  if (!own) return others;
+  return {
+    current: (issuer) => (issuer === own.url ? own.keySet() : others.current(issuer)),
+    // It publishes its keys before they sign: an unknown one is none of them.
+    newer: async (issuer, known) => (issuer === own.url ? undefined : others.newer(issuer, known)),
+    close: () => others.close(),
   };
 }
 

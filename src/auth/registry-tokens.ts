@@ -34,20 +34,38 @@ export async function generateSigningKey(): Promise<Buffer> {
 
 /** Signs and verifies the short-lived tokens that clients send with each request. */
 export class RegistryTokens {
-  readonly #signing: { id: string; key: KeyObject };
-  readonly #verifying = new Map<string, KeyObject>();
+  readonly #keys: Iterable<InstallationKey>;
+  /** By key id: reading a key costs more than looking for it. */
+  readonly #read = new Map<string, { signing: KeyObject; verifying: KeyObject }>();
   readonly #clock: Clock;
   readonly #ttlSeconds: number;
 
-  constructor(deps: { keys: readonly InstallationKey[]; clock: Clock; ttlSeconds: number }) {
-    const [first] = deps.keys;
-    if (!first) throw new Error('no signing key');
-    const load = (key: InstallationKey) =>
-      createPrivateKey({ key: key.bytes, type: 'pkcs8', format: 'der' });
-    this.#signing = { id: first.id, key: load(first) };
-    for (const key of deps.keys) this.#verifying.set(key.id, createPublicKey(load(key)));
+  constructor(deps: { keys: Iterable<InstallationKey>; clock: Clock; ttlSeconds: number }) {
+    this.#keys = deps.keys;
+    this.#signer();
     this.#clock = deps.clock;
     this.#ttlSeconds = deps.ttlSeconds;
+  }
+
+  #signer(): { id: string; key: KeyObject } {
+    const [first] = this.#keys;
+    if (!first) throw new Error('no signing key');
+    return { id: first.id, key: this.#open(first).signing };
+  }
+
+  #verifier(id: string | undefined): KeyObject | undefined {
+    for (const key of this.#keys) if (key.id === id) return this.#open(key).verifying;
+    return undefined;
+  }
+
+  #open({ id, bytes }: InstallationKey): { signing: KeyObject; verifying: KeyObject } {
+    let read = this.#read.get(id);
+    if (!read) {
+      const signing = createPrivateKey({ key: bytes, type: 'pkcs8', format: 'der' });
+      read = { signing, verifying: createPublicKey(signing) };
+      this.#read.set(id, read);
+    }
+    return read;
   }
 
   async sign(
@@ -55,13 +73,14 @@ export class RegistryTokens {
     access: readonly Access[],
   ): Promise<{ token: string; expiresIn: number; issuedAt: number }> {
     const issuedAt = Math.floor(this.#clock.now() / 1000);
+    const signer = this.#signer();
     const token = await new SignJWT({ cred: credential, access })
-      .setProtectedHeader({ alg: algorithm, kid: this.#signing.id, typ: 'JWT' })
+      .setProtectedHeader({ alg: algorithm, kid: signer.id, typ: 'JWT' })
       .setIssuer(issuer)
       .setAudience(audience)
       .setIssuedAt(issuedAt)
       .setExpirationTime(issuedAt + this.#ttlSeconds)
-      .sign(this.#signing.key);
+      .sign(signer.key);
     return { token, expiresIn: this.#ttlSeconds, issuedAt };
   }
 
@@ -70,7 +89,7 @@ export class RegistryTokens {
     const claims = await jwtVerify(
       token,
       (header) => {
-        const key = this.#verifying.get(header.kid ?? '');
+        const key = this.#verifier(header.kid);
         if (!key) throw new Error('unknown key');
         return key;
       },

@@ -4,11 +4,11 @@ import type { InstallationKey } from './key-ring.ts';
 
 /** Signs the URLs of upload sessions, so that a session's id alone opens nothing. */
 export class UploadUrls {
-  readonly #keys: readonly InstallationKey[];
+  readonly #keys: Iterable<InstallationKey>;
   readonly #clock: Clock;
   readonly #lifetimeMs: number;
 
-  constructor(deps: { keys: readonly InstallationKey[]; clock: Clock; lifetimeMs: number }) {
+  constructor(deps: { keys: Iterable<InstallationKey>; clock: Clock; lifetimeMs: number }) {
     this.#keys = deps.keys;
     this.#clock = deps.clock;
     this.#lifetimeMs = deps.lifetimeMs;
@@ -17,7 +17,9 @@ export class UploadUrls {
   /** Path and query: the client adds its own parameters behind them. */
   sign(name: string, uploadId: string): string {
     const expires = (this.#clock.now() + this.#lifetimeMs).toString(36);
-    const signature = mac(this.#keys[0]!, name, uploadId, expires);
+    const [key] = this.#keys;
+    if (!key) throw new Error('no key for upload URLs');
+    const signature = mac(key, name, uploadId, expires);
     return `/v2/${name}/blobs/uploads/${uploadId}?_state=${expires}.${signature}`;
   }
 
@@ -26,7 +28,7 @@ export class UploadUrls {
     if (!match) return false;
     const [, expires, signature] = match as unknown as [string, string, string];
     if (Number.parseInt(expires, 36) <= this.#clock.now()) return false;
-    return this.#keys.some((key) => {
+    return [...this.#keys].some((key) => {
       const expected = mac(key, name, uploadId, expires);
       return timingSafeEqual(Buffer.from(expected), Buffer.from(signature));
     });

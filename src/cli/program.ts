@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addAccountCommands, addMemberCommands } from './commands/people.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addProjectCommands } from './commands/project.ts';
@@ -45,5 +46,6 @@ Examples:
   addTokenCommands(admin, run);
   addPolicyCommands(admin, run);
   addRepositoryCommands(admin, run);
+  addKeyCommands(admin, run);
   return program;
 }

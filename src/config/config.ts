@@ -44,6 +44,8 @@ export interface Config {
   readonly tokenTtl: number;
   /** Of tokens that were exchanged for a JWT. */
   readonly exchangedTokenTtl: number;
+  /** The age at which the issuer's key is replaced. */
+  readonly issuerKeyRotation: number;
   /** How long events and deliveries are kept, and how many events at most. */
   readonly eventRetention: number;
   readonly eventLimit: number;

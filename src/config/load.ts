@@ -72,6 +72,7 @@ function toConfig(
     webhookExpiry: parseDuration(s.webhookExpiry)!,
     tokenTtl: parseDuration(s.tokenTtl)!,
     exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
+    issuerKeyRotation: parseDuration(s.issuerKeyRotation)!,
     signIn: s.signinIssuer
       ? {
           issuer: s.signinIssuer,

@@ -9,6 +9,13 @@ export const signInSettings = {
       'How long a token is good for that a CI job exchanged its JWT for (POST /oauth/token).',
     example: '15m',
   },
+  issuerKeyRotation: {
+    ...duration(7 * DAY, 3650 * DAY, 'from 7d to 3650d'),
+    default: '90d',
+    description:
+      'How old the key may get by which this registry signs OIDC tokens for projects. The next one is published for a day before it signs.',
+    example: '30d',
+  },
   signinIssuer: {
     ...text,
     format: 'http-url',

@@ -42,6 +42,7 @@ export interface Settings {
   readonly webhookExpiry: string;
   readonly tokenTtl: string;
   readonly exchangedTokenTtl: string;
+  readonly issuerKeyRotation: string;
   readonly signinIssuer?: string;
   readonly signinClientId?: string;
   readonly signinClientSecret?: string;

@@ -7,6 +7,7 @@ import type { ApiServices } from './api/api-services.ts';
 import type { Route } from './api/route.ts';
 import { createApiRouter } from './api/router.ts';
 import { withRequestId } from './context.ts';
+import { createDiscoveryEndpoint, createJwksEndpoint } from './issuer-endpoints.ts';
 import { createExchangeEndpoint, createRevocationEndpoint } from './oauth-endpoints.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
@@ -44,6 +45,8 @@ export function createApp(
   app.post('/token', ...form, token);
   app.post('/oauth/token', ...form, createExchangeEndpoint(services));
   app.post('/oauth/revoke', ...form, createRevocationEndpoint(services));
+  app.get('/.well-known/openid-configuration', createDiscoveryEndpoint(services));
+  app.get('/.well-known/jwks.json', createJwksEndpoint(services));
   app.use('/signin', createSignInRouter(services));
   app.get('/healthz', healthz);
   app.get('/readyz', createReadyz(services, options.draining));

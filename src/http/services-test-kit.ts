@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { instanceAudience } from '../../conformance/tools/oidc-setup.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import { hashSecret, Identities } from '../auth/identities.ts';
+import { keyRules } from '../auth/installation-keys.ts';
+import { Issuer } from '../auth/issuer.ts';
+import { KeyRings } from '../auth/key-rings.ts';
 import { createLogin } from '../auth/login.ts';
 import { createOidcVerifier } from '../auth/oidc-verifier.ts';
 import { createOutboundGuard } from '../auth/outbound-guard.ts';
@@ -86,7 +89,23 @@ export async function openApplication(
   };
   const outbound = createOutboundGuard({ allow: ['loopback'] });
   const audience = () => instanceAudience;
-  const oidc = createOidcVerifier({ ...metadata, audience, clock, outbound, log: logger });
+  const keyRings = new KeyRings({
+    ...{ keys: metadata.keys, writer, clock, newId: () => newId('key') },
+    ...{ wrappingKey: Buffer.alloc(32, 5) },
+    rules: keyRules({ tokenTtl: 300_000, uploadExpiry: expiryMs }),
+  });
+  const issuer = new Issuer({
+    keys: await keyRings.open('issuer', { later: true }),
+    ...{ clock, audience, url: () => 'https://registry.example' },
+  });
+  const oidc = createOidcVerifier({
+    ...metadata,
+    own: issuer,
+    audience,
+    clock,
+    outbound,
+    log: logger,
+  });
   t.after(async () => {
     oidc.close();
     await outbound.close();
@@ -150,12 +169,13 @@ export async function openApplication(
     plans: plansWith(),
     origins,
     cookies,
+    issuer,
     signIn: undefined,
     clock,
     logger,
     metrics,
     admin: createAdmin({
-      ...{ metadata, clock, newId, newToken, plan: 'self-hosted' },
+      ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,
         gitlab: gitlabTrust,
@@ -168,7 +188,7 @@ export async function openApplication(
       }),
     }),
     principals: new Principals({ identities, login, oidc, sessions: cookies, used: () => {} }),
-    cursors: new Cursors(Buffer.alloc(32, 4)),
+    cursors: new Cursors([{ bytes: Buffer.alloc(32, 4) }]),
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },

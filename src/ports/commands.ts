@@ -99,6 +99,19 @@ export interface Commands
   CreateTrustPolicy: { args: TrustPolicy; result: null };
   DeleteTrustPolicy: { args: { id: string }; result: { deleted: boolean } };
   CreateKey: { args: WrappedKey; result: null };
+  /**
+   * A new key takes the place of `replaces`, the newest of its purpose (rejects with `conflict` where that
+   * is another); those before it verify until `retireAt` (undefined: for ever). Keys past their time go.
+   */
+  RotateKey: {
+    args: {
+      key: WrappedKey;
+      replaces: string | undefined;
+      retireAt: number | undefined;
+      now: number;
+    };
+    result: null;
+  };
 
   /** The repository of that name in the project, made where it is missing (event `repository.created`). */
   EnsureRepository: {

@@ -7,7 +7,17 @@ export interface AuditTarget {
   readonly teamId: string | undefined;
 }
 
-const naming = ['team', 'slug', 'project', 'account', 'repository', 'token', 'policy', 'name'];
+const naming = [
+  'team',
+  'slug',
+  'project',
+  'account',
+  'repository',
+  'token',
+  'policy',
+  'name',
+  'purpose',
+];
 
 /** Asked before the call: what it removes is still there. */
 export async function targetOf(

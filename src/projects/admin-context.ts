@@ -1,25 +1,38 @@
 import type { Clock } from '../ports/clock.ts';
+import type { KeyPurpose } from '../ports/keys.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { PlanName } from '../ports/teams.ts';
 import type { AuditTarget } from './admin-audit.ts';
-import type { AdminMethod, AdminMethods, AdminStatus, PresetName } from './admin-methods.ts';
+import type {
+  AdminMethod,
+  AdminMethods,
+  AdminStatus,
+  KeyRotationView,
+  PresetName,
+} from './admin-methods.ts';
 import type { IdPrefix } from './ids.ts';
 import type { NewToken } from './token-secret.ts';
 
 export interface AdminDeps {
   readonly metadata: Pick<
     Metadata,
-    'teams' | 'projects' | 'tokens' | 'trustPolicies' | 'repositories' | 'writer'
+    'teams' | 'projects' | 'tokens' | 'trustPolicies' | 'repositories' | 'keys' | 'writer'
   >;
   readonly clock: Clock;
   readonly newId: (prefix: IdPrefix) => string;
   readonly newToken: () => NewToken;
   readonly presets: TrustPresets;
+  readonly keys: KeyRotation;
   /** The plan of teams that are made without one. */
   readonly plan: PlanName;
   readonly status: () => AdminStatus;
   /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;
+}
+
+/** The installation's own keys. */
+export interface KeyRotation {
+  rotate(purpose: KeyPurpose, options: { now?: boolean }): Promise<KeyRotationView>;
 }
 
 /** By name of the preset: its options to what a policy trusts. Throws `RegistryError` kind `invalid`. */

@@ -1,4 +1,5 @@
 import type { LayerCompression } from '../oci/media-types.ts';
+import type { KeyPurpose } from '../ports/keys.ts';
 import type { ProjectSettings } from '../ports/projects.ts';
 import type { Visibility } from '../ports/repositories.ts';
 import type { Account, Member, PlanName, Role, Team } from '../ports/teams.ts';
@@ -9,6 +10,7 @@ import type { Action } from '../ports/trust-policies.ts';
 export type {
   Account,
   Action,
+  KeyPurpose,
   LayerCompression,
   Member,
   PlanName,
@@ -57,6 +59,11 @@ export interface AdminMethods {
   /** Changes what is given. */
   'policy.update': { params: PolicyChangeParams; result: PolicyView };
   'policy.list': { params: { team: string }; result: { policies: PolicyView[] } };
+  /** The installation's own keys, newest first by purpose; never the keys themselves. */
+  'key.list': { params: Record<string, never>; result: { keys: KeyView[] } };
+  /** `now`: those before it are good for nothing any more, and what they signed neither. */
+  'key.rotate': { params: { purpose: KeyPurpose; now?: boolean }; result: KeyRotationView };
+
   'policy.delete': { params: { policy: string }; result: { deleted: true } };
 
   /** A page, by project and then by name in byte order; `next` is the `after` of the page that follows. */
@@ -178,6 +185,23 @@ export interface PolicyView {
   readonly projects?: string[];
   readonly actions: readonly Action[];
   readonly createdAt: number;
+}
+
+export interface KeyView {
+  readonly id: string;
+  readonly purpose: KeyPurpose;
+  readonly createdAt: number;
+  /** It is replaced, and verifies until this time. */
+  readonly retiredAt?: number;
+}
+
+export interface KeyRotationView {
+  readonly purpose: KeyPurpose;
+  readonly id: string;
+  /** Until then all processes and verifiers hear of it. */
+  readonly signsAt: number;
+  /** Until when those before it verify; absent: for ever. */
+  readonly retiredAt?: number | undefined;
 }
 
 export interface RepositoryView {

@@ -1,3 +1,4 @@
+import { keyPurposes } from '../ports/keys.ts';
 import { allActions } from '../ports/trust-policies.ts';
 import type { AdminMethod, PresetName } from './admin-methods.ts';
 
@@ -165,6 +166,9 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
     ['policy'],
   ),
   'policy.list': params({ team }, ['team']),
+  'key.list': params({}),
+  'key.rotate': params({ purpose: oneOf(...keyPurposes), now: onOrOff }, ['purpose']),
+
   'policy.delete': params({ policy: reference('id of a policy (pol_…)') }, ['policy']),
 
   'repository.list': params(

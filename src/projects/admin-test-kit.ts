@@ -45,6 +45,19 @@ export async function adminKit(t: TestContext): Promise<AdminKit> {
       vercel: vercelTrust,
       generic: genericTrust,
     },
+    keys: {
+      rotate: async (purpose) => {
+        const key = {
+          id: newId('key'),
+          purpose,
+          wrapped: '',
+          createdAt: now,
+          retiredAt: undefined,
+        };
+        await metadata.writer.run('CreateKey', key);
+        return { purpose, id: key.id, signsAt: now };
+      },
+    },
     plan: 'self-hosted',
     status: () => ({
       version: '0',

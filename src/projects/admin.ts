@@ -3,6 +3,7 @@ import { quote } from '../oci/quote.ts';
 import type { TrustPolicy } from '../ports/trust-policies.ts';
 import { targetOf } from './admin-audit.ts';
 import type { AdminDeps, Handlers } from './admin-context.ts';
+import { keyHandlers } from './admin-keys.ts';
 import { AdminLookup } from './admin-lookup.ts';
 import type { AdminMethod, AdminParams, AdminResult } from './admin-methods.ts';
 import { type PolicyChange, policyHandlers, updatePolicy } from './admin-policies.ts';
@@ -80,6 +81,7 @@ function handlersOf(deps: AdminDeps): Handlers {
     ...teamHandlers(deps, lookup),
     ...tokenHandlers(deps, lookup),
     ...policyHandlers(deps, lookup),
+    ...keyHandlers(deps),
     ...repositoryHandlers(deps, lookup),
   };
 }

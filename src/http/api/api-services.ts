@@ -1,3 +1,4 @@
+import type { Issuer } from '../../auth/issuer.ts';
 import type { Sealer } from '../../auth/sealer.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { TokenExchange } from '../../auth/token-exchange.ts';
@@ -21,6 +22,7 @@ export interface ApiServices extends Services {
   /** To be told of open uploads that went with a repository: their bytes are to be removed. */
   readonly discarded: () => void;
   readonly inspector: ImageInspector;
+  readonly issuer: Issuer;
   readonly cookies: SessionCookies;
   /** Undefined: people sign in with tokens alone. */
   readonly signIn: SignIn | undefined;

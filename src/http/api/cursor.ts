@@ -3,19 +3,25 @@ import { refuse } from '../../oci/errors.ts';
 
 const macBytes = 16;
 
+interface CursorKey {
+  /** 32 bytes. */
+  readonly bytes: Buffer;
+}
+
 /** Signed places in a list: a client can hand one back, and cannot make one up. */
 export class Cursors {
-  readonly #key: Buffer;
+  readonly #keys: Iterable<CursorKey>;
 
-  /** `key`: 32 bytes. */
-  constructor(key: Buffer) {
-    this.#key = key;
+  /** The first signs, all verify. */
+  constructor(keys: Iterable<CursorKey>) {
+    this.#keys = keys;
   }
 
   /** `scope` names the list (and its order), so that a cursor is good for that list alone. */
   sign(scope: string, after: readonly (string | number)[]): string {
     const payload = Buffer.from(JSON.stringify(after));
-    return Buffer.concat([this.#mac(scope, payload), payload]).toString('base64url');
+    const [key] = this.#keys;
+    return Buffer.concat([mac(key!, scope, payload), payload]).toString('base64url');
   }
 
   /** The place that a cursor stands for; undefined for none. Throws `invalid`. */
@@ -24,7 +30,10 @@ export class Cursors {
     const bytes = Buffer.from(String(cursor), 'base64url');
     const payload = bytes.subarray(macBytes);
     const given = bytes.subarray(0, macBytes);
-    if (bytes.length > macBytes && timingSafeEqual(given, this.#mac(scope, payload))) {
+    const isOurs = [...this.#keys].some(
+      (key) => bytes.length > macBytes && timingSafeEqual(given, mac(key, scope, payload)),
+    );
+    if (isOurs) {
       return JSON.parse(payload.toString()) as (string | number)[];
     }
     throw refuse(
@@ -46,12 +55,12 @@ export class Cursors {
     const more = items.length > limit && last !== undefined;
     return { items: shown, next: more ? this.sign(scope, place(last)) : null };
   }
+}
 
-  #mac(scope: string, payload: Buffer): Buffer {
-    return createHmac('sha256', this.#key)
-      .update(`${scope}\n`)
-      .update(payload)
-      .digest()
-      .subarray(0, macBytes);
-  }
+function mac(key: CursorKey, scope: string, payload: Buffer): Buffer {
+  return createHmac('sha256', key.bytes)
+    .update(`${scope}\n`)
+    .update(payload)
+    .digest()
+    .subarray(0, macBytes);
 }

@@ -7,6 +7,7 @@ import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteProject } from './delete-project.ts';
 import { deleteRepository } from './delete-repository.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
+import * as keys from './keys.ts';
 import { putMember, removeMember } from './members.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
 import { putManifest, putManifests } from './put-manifest.ts';
@@ -63,7 +64,8 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CreateTrustPolicy: tokens.createTrustPolicy,
   UpdateTrustPolicy: tokens.updateTrustPolicy,
   DeleteTrustPolicy: tokens.deleteTrustPolicy,
-  CreateKey: tokens.createKey,
+  CreateKey: keys.createKey,
+  RotateKey: keys.rotateKey,
   CreateIssuedToken: signIn.createIssuedToken,
   RevokeIssuedToken: signIn.revokeIssuedToken,
   DropRefreshToken: signIn.dropRefreshToken,

@@ -117,17 +117,6 @@ const updatePolicy = query<Omit<NewPolicy, 'issuer' | 'createdAt'>>((db, p) =>
 const deletePolicy = query<{ id: string }>((db, p) =>
   db.deleteFrom('trust_policies').where('id', '=', p('id')),
 );
-const insertKey = query<{ id: string; purpose: string; wrapped: string; createdAt: number }>(
-  (db, p) =>
-    db.insertInto('keys').values({
-      id: p('id'),
-      purpose: p('purpose'),
-      wrapped: p('wrapped'),
-      created_at: p('createdAt'),
-      retired_at: null,
-    }),
-);
-
 const jsonOrNull = (value: unknown): string | null =>
   value === undefined ? null : JSON.stringify(value);
 
@@ -234,9 +223,4 @@ export const deleteTrustPolicy: Command<'DeleteTrustPolicy'> = async (tx, args) 
   const deleted = (await deletePolicy.run(tx, args)) > 0;
   if (deleted) await bumpAuthEpoch(tx);
   return { deleted };
-};
-
-export const createKey: Command<'CreateKey'> = async (tx, key) => {
-  await insertKey.run(tx, key);
-  return null;
 };

@@ -23,6 +23,10 @@ export const signInRows: Rows = {
     ...{ at: 'signed-in', may: groups.signedIn, answers: 404 },
     exceptions: Object.fromEntries(browsers.map((name) => [name, [200, 'has one'] as const])),
   },
+  createOidcToken: {
+    ...{ at: 'project', may: groups.push },
+    sample: () => ({ body: { environment: 'production' } }),
+  },
   createSession: {
     ...{ at: 'public', may: groups.signedIn, answers: 201 },
     sample: (place) => ({ body: tokenOf(place) }),

@@ -8,6 +8,7 @@ import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
 import { metaRoutes } from './meta.ts';
 import { myTokenRoutes } from './my-tokens.ts';
+import { oidcTokenRoutes } from './oidc-token.ts';
 import { projectRoutes } from './projects.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
@@ -35,6 +36,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...projectRoutes,
     ...secretRoutes,
     ...variableRoutes,
+    ...oidcTokenRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,
