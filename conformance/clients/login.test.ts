@@ -20,6 +20,8 @@ interface Place {
   readonly engine: DockerEngine;
   /** Trusted by the first team. */
   readonly issuer: TestIssuer;
+  /** Trusted for the jobs of a GitHub and a GitLab repository. */
+  readonly jobs: TestIssuer;
   /** Trusted, too, but its keys cannot be read. */
   readonly broken: TestIssuer;
   /** Trusted by none. */
@@ -106,8 +108,8 @@ const accepted: Record<string, Attempt> = {
   }),
   'an OIDC token': oidc({}),
   'a token of its own environments': ({ gantry }) => ownToken(gantry),
-  "a GitHub job's token": ({ issuer }) => jobToken(issuer, githubClaims),
-  "a GitLab job's token": ({ issuer }) => jobToken(issuer, gitlabClaims),
+  "a GitHub job's token": ({ jobs }) => jobToken(jobs, githubClaims),
+  "a GitLab job's token": ({ jobs }) => jobToken(jobs, gitlabClaims),
 };
 
 const denied: Record<string, Attempt> = {
@@ -157,7 +159,9 @@ for (const release of [docker20, docker29]) {
         stack.defer(() => gantry.stop());
         const issuer = await trustedIssuer({ gantry });
         stack.defer(() => issuer.close());
-        await trustJobs(gantry, issuer);
+        const jobs = await startIssuer();
+        stack.defer(() => jobs.close());
+        await trustJobs(gantry, jobs);
         const broken = await trustedIssuer({ gantry }, 'broken-ci');
         stack.defer(() => broken.close());
         broken.faults.jwks = { kind: 'status', status: 500 };
@@ -165,7 +169,7 @@ for (const release of [docker20, docker29]) {
         stack.defer(() => stranger.close());
         const engine = await startEngine(release, sandbox);
         stack.defer(() => engine.stop());
-        place = { gantry, engine, issuer, broken, stranger, ...(await makePeople(gantry)) };
+        place = { gantry, engine, issuer, jobs, broken, stranger, ...(await makePeople(gantry)) };
       });
       after(() => stack.disposeAsync());
     }
