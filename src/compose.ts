@@ -24,6 +24,7 @@ import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
 import { version } from './config/version.ts';
+import { AuditLog } from './events/audit-log.ts';
 import { openEvents } from './events/open-events.ts';
 import type { ApiServices } from './http/api/api-services.ts';
 import { recordOfSocket } from './http/api/audit.ts';
@@ -189,6 +190,12 @@ async function compose(
     settings: config,
   });
   opened.push(() => events.close());
+  const audit = new AuditLog({
+    ...{ writer, clock, log: logger, retentionMs: config.auditRetention },
+    newId: () => newId('aud'),
+    dropped: (count) => metrics.auditDropped.inc(count),
+  });
+  opened.push(() => audit.close());
   const pushed = () => config.measure && measurer.wake();
   const manifestDeps = { store, blobs: metadata.blobs, writer, clock, pushed };
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
@@ -202,7 +209,7 @@ async function compose(
     keys: keyRings,
     ownIssuer: () => url,
     status: () => statusOf(config, url, startedAt),
-    audit: (entry) => services.audit.record(recordOfSocket(entry)),
+    audit: (entry) => audit.record(recordOfSocket(entry)),
   });
   const pull = new Pull({ ...metadata, store, cacheBytes: config.cacheManifests });
   const listing = new Listing(metadata);
@@ -229,7 +236,7 @@ async function compose(
     issuer,
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
-    audit: { record: (record) => logger.info('audit', { ...record }) },
+    audit,
     ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
     authenticator: new Authenticator({
       registryTokens,

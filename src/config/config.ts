@@ -65,6 +65,7 @@ export interface Config {
   readonly webhookAttempts: number;
   readonly webhookBackoff: number;
   readonly webhookExpiry: number;
+  readonly auditRetention: number;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;

@@ -47,4 +47,10 @@ export const eventSettings = {
     description: 'A webhook delivery that is older is given up, sent or not.',
     example: '1d',
   },
+  auditRetention: {
+    ...duration(HOUR, 3650 * DAY, 'from 1h to 3650d'),
+    default: '365d',
+    description: 'How long the audit log is kept.',
+    example: '90d',
+  },
 } as const satisfies Record<string, SettingSchema>;

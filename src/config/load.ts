@@ -70,6 +70,7 @@ function toConfig(
     webhookAttempts: s.webhookAttempts,
     webhookBackoff: parseDuration(s.webhookBackoff)!,
     webhookExpiry: parseDuration(s.webhookExpiry)!,
+    auditRetention: parseDuration(s.auditRetention)!,
     tokenTtl: parseDuration(s.tokenTtl)!,
     exchangedTokenTtl: parseDuration(s.exchangedTokenTtl)!,
     issuerKeyRotation: parseDuration(s.issuerKeyRotation)!,

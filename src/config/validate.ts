@@ -40,6 +40,7 @@ export interface Settings {
   readonly webhookAttempts: number;
   readonly webhookBackoff: string;
   readonly webhookExpiry: string;
+  readonly auditRetention: string;
   readonly tokenTtl: string;
   readonly exchangedTokenTtl: string;
   readonly issuerKeyRotation: string;

@@ -3,7 +3,9 @@ import { anonymous } from '../auth/authorizer.ts';
 import { describe, type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
 import { maxNameLength, parseRepositoryPath } from '../oci/reference.ts';
 import { checkRepositoryName } from '../policy/naming.ts';
+import type { Identity } from '../ports/identity.ts';
 import { unauthorized } from './access.ts';
+import { recordWrite } from './audit-records.ts';
 import { type Answer, answerJson, type Context, type Handler } from './context.ts';
 import { toErrorInfo } from './errors.ts';
 import { deleteBlob, getBlob } from './handlers/blobs.ts';
@@ -51,12 +53,12 @@ export function createRegistryHandler(services: Services) {
     const started = performance.now();
     const request = parseRegistryUrl(req.url ?? '');
     let failure: ErrorInfo | undefined;
-    let actor = '';
+    let identity: Identity | undefined;
     services.metrics.active += 1;
     try {
       const authentication = await services.authenticator.authenticate(req.headers.authorization);
       if ('failure' in authentication) throw unauthorized(authentication.failure, '');
-      actor = authentication.identity.actor;
+      identity = authentication.identity;
       await dispatch({ req, res, request, session: authentication, services });
     } catch (error) {
       failure = toErrorInfo(error);
@@ -73,7 +75,8 @@ export function createRegistryHandler(services: Services) {
     }
     const took = performance.now() - started;
     services.metrics.observe(request?.route ?? 'none', req.method ?? '', res.statusCode, took);
-    logAccess(services, req, res, { request, failure, actor, took });
+    logAccess(services, req, res, { request, failure, actor: identity?.actor ?? '', took });
+    if (request) recordWrite(services, req, res, { request, failure, identity });
   };
 }
 

@@ -5,6 +5,7 @@ import type { UploadUrls } from '../auth/upload-urls.ts';
 import type { Plans } from '../config/plans.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Audit } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { EnsuredRepositories } from '../registry/ensure-repository.ts';
@@ -32,6 +33,7 @@ export interface Services {
   readonly metadata: Metadata;
   readonly plans: Plans;
   readonly origins: Origins;
+  readonly audit: Audit;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

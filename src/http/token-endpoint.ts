@@ -4,6 +4,7 @@ import { anonymous } from '../auth/authorizer.ts';
 import { refuse } from '../oci/errors.ts';
 import type { Identity } from '../ports/identity.ts';
 import { unauthorized } from './access.ts';
+import { recordLogin } from './audit-records.ts';
 import { acceptBody } from './body.ts';
 import { toErrorInfo, toErrorResponse } from './errors.ts';
 import type { Services } from './services.ts';
@@ -72,6 +73,7 @@ async function identify(
   if (refreshToken !== undefined) {
     const identity = await services.tokenService.byRefresh(refreshToken);
     services.metrics.login('refresh', identity !== undefined);
+    recordLogin(services, client, 'refresh', identity ? { identity } : { refused: 'expired' });
     if (identity) return { identity, refreshToken };
     services.logger.warn('login denied', { kind: 'refresh', client });
     throw unauthorized(
@@ -83,6 +85,7 @@ async function identify(
   const kind = credentials.username.startsWith('oidc') ? 'oidc' : 'token';
   const login = await services.login(credentials.username, credentials.password);
   services.metrics.login(kind, 'identity' in login);
+  recordLogin(services, client, kind, login, credentials.username);
   if ('identity' in login) {
     services.logger.info('login', { kind, actor: login.identity.actor, client });
     return login;

@@ -16,6 +16,7 @@ export class Metrics {
   readonly bytesOut: Counter<string>;
   readonly mounts: Counter<string>;
   readonly #deliveries: Counter<string>;
+  readonly auditDropped: Counter<string>;
   /** Requests to the registry under way. */
   active = 0;
 
@@ -62,6 +63,11 @@ export class Metrics {
       name: 'gantry_webhook_attempts_total',
       help: 'Messages sent to webhooks, by what came of the delivery: delivered, pending (tried again), dead.',
       labelNames: ['state'],
+      registers,
+    });
+    this.auditDropped = new Counter({
+      name: 'gantry_audit_dropped_total',
+      help: 'Audit records that were lost: the database did not take them.',
       registers,
     });
     const active = () => this.active;

@@ -10,7 +10,6 @@ import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
 import type { Services } from '../services.ts';
 import type { SessionCookies } from '../session-cookies.ts';
-import type { Audit } from './audit.ts';
 import type { Cursors } from './cursor.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Principals } from './principal.ts';
@@ -29,7 +28,6 @@ export interface ApiServices extends Services {
   readonly principals: Principals;
   readonly cursors: Cursors;
   readonly idempotency: Idempotency;
-  readonly audit: Audit;
   /** Of what is kept for later: secrets and variables. */
   readonly sealer: Sealer;
   readonly events: EventLog;

@@ -1,11 +1,10 @@
-import type { ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { toCloudEventJson } from '../../events/envelope.ts';
 import type { Follower } from '../../events/followers.ts';
 import { refuse } from '../../oci/errors.ts';
 import type { Identity } from '../../ports/identity.ts';
 import { type EventFilter, maySee, wants } from './event-access.ts';
 import type { Call } from './route.ts';
+import { within, writeOut } from './write-out.ts';
 
 /** Milliseconds. */
 export interface StreamTimes {
@@ -54,10 +53,10 @@ export async function streamEvents(
       // nginx collects answers otherwise.
       'X-Accel-Buffering': 'no',
     });
-    await send(res, `retry: ${times.retry}\n: following\n\n`, times, signal);
+    await writeOut(res, `retry: ${times.retry}\n: following\n\n`, times.patience, signal);
     const gap = gapOf(options.after, first, last);
     if (gap) {
-      await send(res, `event: gap\ndata: ${JSON.stringify(gap)}\n\n`, times, signal);
+      await writeOut(res, `event: gap\ndata: ${JSON.stringify(gap)}\n\n`, times.patience, signal);
     }
     while (!signal.aborted) {
       const rows = await log.read(position, page);
@@ -72,7 +71,7 @@ export async function streamEvents(
         // An id without data is no event, but where a client would go on.
         if (!moved) text = `: alive\nid: ${position}\n\n`;
       }
-      if (text !== '') await send(res, text, times, signal);
+      if (text !== '') await writeOut(res, text, times.patience, signal);
     }
   } finally {
     who.stop();
@@ -110,24 +109,4 @@ function keepIdentity({ req, identity, services }: Call, follower: Follower, eve
   }, everyMs);
   kept.stop = () => clearInterval(timer);
   return kept;
-}
-
-async function send(
-  res: ServerResponse,
-  text: string,
-  { patience }: StreamTimes,
-  signal: AbortSignal,
-): Promise<void> {
-  if (signal.aborted || res.write(text)) return;
-  const drained = new Promise<void>((resolve) => res.once('drain', resolve));
-  if (!(await within(drained, patience, signal))) res.destroy();
-}
-
-/** Whether `event` came in time, and before the end. */
-async function within(event: Promise<unknown>, ms: number, signal: AbortSignal): Promise<boolean> {
-  const stop = new AbortController();
-  const late = delay(ms, false, { signal: AbortSignal.any([signal, stop.signal]) });
-  const came = await Promise.race([event.then(() => true), late.catch(() => false)]);
-  stop.abort();
-  return came;
 }

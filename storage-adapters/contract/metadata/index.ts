@@ -1,4 +1,5 @@
 import type { Metadata } from '../../../src/ports/metadata.ts';
+import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
@@ -44,5 +45,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   eventsContract(open, reopen);
   tagsContract(open);
   webhooksContract(open);
+  auditContract(open);
   writerContract(open, reopen);
 }

@@ -59,5 +59,9 @@ export const eventRows: Rows = {
   testWebhook: ofWebhook,
   listDeliveries: ofWebhook,
   getDelivery: { ...ofWebhook, sample: delivery },
+  listAudit: { at: 'team', may: groups.manageTeam },
+  exportAudit: { at: 'team', may: groups.manageTeam },
+  listAuditOfAll: { at: 'operator', may: groups.operator },
+  exportAuditOfAll: { at: 'operator', may: groups.operator },
   redeliver: { ...ofWebhook, sample: delivery },
 };

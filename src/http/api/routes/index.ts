@@ -1,5 +1,6 @@
 import type { Route } from '../route.ts';
 import { accountRoutes } from './accounts.ts';
+import { auditRoutes } from './audit.ts';
 import { checkRoutes } from './check.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
@@ -46,6 +47,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...uploadRoutes,
     ...webhookRoutes,
     ...deliveryRoutes,
+    ...auditRoutes,
   ];
   return [...routes, ...metaRoutes(routes, about)];
 }
