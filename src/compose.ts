@@ -33,7 +33,9 @@ import { Idempotency } from './http/api/idempotency.ts';
 import { Principals } from './http/api/principal.ts';
 import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
+import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
 import { Origins } from './http/origin.ts';
+import { RateLimits } from './http/rate-limits.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
 import { LastUse } from './maintenance/last-use.ts';
@@ -272,6 +274,7 @@ async function compose(
     listing,
     metadata,
     plans,
+    limits: new RateLimits(config.rates, createMemoryRateLimiter),
     origins,
     clock,
     logger,

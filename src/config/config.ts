@@ -66,6 +66,7 @@ export interface Config {
   readonly webhookBackoff: number;
   readonly webhookExpiry: number;
   readonly auditRetention: number;
+  readonly rates: Rates;
   readonly headersTimeout: number;
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;
@@ -73,6 +74,19 @@ export interface Config {
   readonly drainTimeout: number;
   /** Threads for file work, taken by the start script before the program runs. */
   readonly fileThreads: number;
+}
+
+/** Per minute; 0: no limit. */
+export interface Rates {
+  /** By address and username; by address alone, ten times as many. */
+  readonly loginFailures: number;
+  /** By address. */
+  readonly token: number;
+  /** These by identity, or by address where there is none. */
+  readonly apiReads: number;
+  readonly apiWrites: number;
+  readonly manifests: number;
+  readonly blobs: number;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

@@ -1,4 +1,5 @@
 import { eventSettings } from './event-settings.ts';
+import { rateSettings } from './rate-settings.ts';
 import {
   bytes,
   DAY,
@@ -231,6 +232,7 @@ const properties = {
   },
   ...eventSettings,
   ...signInSettings,
+  ...rateSettings,
   headersTimeout: {
     ...duration(100, HOUR, 'from 100ms to 1h'),
     default: '30s',

@@ -50,6 +50,12 @@ export interface Settings {
   readonly signinAllow: readonly string[];
   readonly sessionIdle: string;
   readonly sessionTtl: string;
+  readonly rateLoginFailures: number;
+  readonly rateToken: number;
+  readonly rateApiReads: number;
+  readonly rateApiWrites: number;
+  readonly rateManifests: number;
+  readonly rateBlobs: number;
   readonly headersTimeout: string;
   readonly bodyTimeout: string;
   readonly keepAlive: string;

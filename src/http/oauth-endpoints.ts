@@ -31,6 +31,8 @@ export function createExchangeEndpoint(services: ApiServices) {
         ...more,
       });
     await answer(services, res, async () => {
+      await services.limits.take('token', res, undefined, address);
+      await services.limits.mayLogIn(res, address, 'exchange');
       const form = formOf(req);
       const wrong = wrongForm(form);
       if (wrong) return wrong;
@@ -49,6 +51,7 @@ export function createExchangeEndpoint(services: ApiServices) {
           client: address,
         });
         audit('unknown', 'unauthorized', { reason: result.description });
+        await services.limits.loginFailed(address, 'exchange');
         return { status: 400, error: result.error, description: result.description };
       }
       const { token, secret, scope } = result;
@@ -73,6 +76,8 @@ export function createRevocationEndpoint(services: ApiServices) {
   const { metadata, clock } = services;
   return async (req: Request, res: Response): Promise<void> => {
     await answer(services, res, async () => {
+      const address = services.origins.clientAddress(req);
+      await services.limits.take('token', res, undefined, address);
       const form = formOf(req);
       const secret = form('token')[0];
       if (secret === undefined || form('token').length > 1) {
@@ -84,7 +89,7 @@ export function createRevocationEndpoint(services: ApiServices) {
         await metadata.writer.run('RevokeIssuedToken', { id: issued.id, now: clock.now() });
         services.audit.record({
           identity: { id: issued.id, kind: 'token', actor: issued.name },
-          address: services.origins.clientAddress(req),
+          address,
           action: 'revokeOwnToken',
           target: issued.id,
           teamId: issued.teamId,
@@ -119,14 +124,15 @@ async function answer(
     if ('error' in body) sendError(res, body as OAuthError);
     else res.status(200).json(body);
   } catch (error) {
-    const { kind, message } = toErrorInfo(error);
+    const { kind, message, detail } = toErrorInfo(error);
     if (kind === 'internal') {
       services.logger.error('OAuth endpoint failed', { cause: describe(error) });
     }
     if (kind === 'invalid') return sendError(res, invalid(message));
-    res.setHeader('Retry-After', '5');
+    const busy = kind === 'too-many-requests';
+    res.setHeader('Retry-After', String((busy && detail?.retryAfter) || 5));
     sendError(res, {
-      status: kind === 'internal' ? 500 : 503,
+      status: kind === 'internal' ? 500 : busy ? 429 : 503,
       error: kind === 'internal' ? 'server_error' : 'temporarily_unavailable',
       description: message,
     });

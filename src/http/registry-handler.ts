@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authentication } from '../auth/authenticator.ts';
 import { anonymous } from '../auth/authorizer.ts';
 import { describe, type ErrorInfo, RegistryError, refuse } from '../oci/errors.ts';
 import { maxNameLength, parseRepositoryPath } from '../oci/reference.ts';
@@ -13,6 +14,7 @@ import { listCatalog, listReferrers, listTags } from './handlers/lists.ts';
 import { deleteManifest, getManifest, putManifest } from './handlers/manifests.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './handlers/uploads.ts';
 import { parseRegistryUrl, type RegistryRequest, type RouteName } from './parse-request.ts';
+import { type Budget, usernameOf } from './rate-limits.ts';
 import { challenge, sendError } from './send-error.ts';
 import type { Services } from './services.ts';
 
@@ -26,6 +28,12 @@ export const routes: Readonly<Record<Exclude<RouteName, 'base' | 'catalog'>, Met
   upload: { PATCH: patchUpload, PUT: putUpload, GET: getUpload, DELETE: deleteUpload },
   tags: { GET: listTags },
   referrers: { GET: listReferrers },
+};
+
+/** Which rate limit a route comes under. */
+const budgets: Readonly<Partial<Record<RouteName, Budget>>> = {
+  ...{ manifest: 'manifests', tags: 'manifests', referrers: 'manifests', catalog: 'manifests' },
+  ...{ blob: 'blobs', uploads: 'blobs', upload: 'blobs' },
 };
 
 /** What a token must allow for a request to this route, as the challenge names it. */
@@ -56,10 +64,19 @@ export function createRegistryHandler(services: Services) {
     let identity: Identity | undefined;
     services.metrics.active += 1;
     try {
-      const authentication = await services.authenticator.authenticate(req.headers.authorization);
-      if ('failure' in authentication) throw unauthorized(authentication.failure, '');
-      identity = authentication.identity;
-      await dispatch({ req, res, request, session: authentication, services });
+      const { authorization } = req.headers;
+      const counted = services.limits.countsLogins && isPassword(authorization);
+      const session = counted
+        ? await countedLogin(services, authorization, req, res)
+        : await services.authenticator.authenticate(authorization);
+      if ('failure' in session) throw unauthorized(session.failure, '');
+      identity = session.identity;
+      const budget = request && budgets[request.route];
+      if (budget && services.limits.has(budget)) {
+        const address = services.origins.clientAddress(req);
+        await services.limits.take(budget, res, session.identity, address);
+      }
+      await dispatch({ req, res, request, session, services });
     } catch (error) {
       failure = toErrorInfo(error);
       if (failure.kind === 'internal') {
@@ -78,6 +95,24 @@ export function createRegistryHandler(services: Services) {
     logAccess(services, req, res, { request, failure, actor: identity?.actor ?? '', took });
     if (request) recordWrite(services, req, res, { request, failure, identity });
   };
+}
+
+/** Registry tokens expire in every long push: only passwords that fail are counted. */
+function isPassword(authorization: string | undefined): authorization is string {
+  return authorization !== undefined && /^basic /i.test(authorization);
+}
+
+async function countedLogin(
+  { authenticator, limits, origins }: Services,
+  authorization: string,
+  req: IncomingMessage,
+  res: Answer,
+): Promise<Authentication> {
+  const from = [origins.clientAddress(req), usernameOf(authorization)] as const;
+  await limits.mayLogIn(res, ...from);
+  const authentication = await authenticator.authenticate(authorization);
+  if ('failure' in authentication) await limits.loginFailed(...from);
+  return authentication;
 }
 
 async function dispatch(

@@ -25,7 +25,7 @@ export function sendError(req: IncomingMessage, res: Answer, info: ErrorInfo): v
   res.setHeader('Content-Length', Buffer.byteLength(body));
   res.setHeader('X-Content-Type-Options', 'nosniff');
   if (status === 503) res.setHeader('Retry-After', '5');
-  if (status === 429) res.setHeader('Retry-After', '10');
+  if (status === 429) res.setHeader('Retry-After', String(info.detail?.retryAfter ?? 10));
   if (!req.complete) res.setHeader('Connection', 'close');
   res.writeHead(status);
   endRefusal(req, res, req.method === 'HEAD' ? '' : body);

@@ -40,8 +40,14 @@ import { Principals } from './api/principal.ts';
 import { apiRoutes } from './api/routes/index.ts';
 import { createApp } from './app.ts';
 import { type Ends, serve } from './http-test-kit.ts';
+import { createMemoryRateLimiter } from './memory-rate-limiter.ts';
 import { Origins } from './origin.ts';
+import { RateLimits } from './rate-limits.ts';
 import { SessionCookies } from './session-cookies.ts';
+
+const noRates = {
+  ...{ loginFailures: 0, token: 0, apiReads: 0, apiWrites: 0, manifests: 0, blobs: 0 },
+};
 
 export interface LoggedLine {
   readonly level: string;
@@ -167,6 +173,7 @@ export async function openApplication(
     listing,
     metadata,
     plans: plansWith(),
+    limits: new RateLimits(noRates, createMemoryRateLimiter),
     origins,
     cookies,
     issuer,

@@ -15,6 +15,7 @@ import type { Pull } from '../registry/pull.ts';
 import type { BlobPush } from '../registry/push-blob.ts';
 import type { createManifestPush } from '../registry/push-manifest.ts';
 import type { Origins } from './origin.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 /** What handlers call. Made in compose.ts. */
 export interface Services {
@@ -34,6 +35,7 @@ export interface Services {
   readonly plans: Plans;
   readonly origins: Origins;
   readonly audit: Audit;
+  readonly limits: RateLimits;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

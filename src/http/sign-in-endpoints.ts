@@ -33,7 +33,9 @@ export function createSignInRouter(services: ApiServices): Router {
           services.logger.error('signing in failed', { cause: describe(error) });
         }
         const { status } = toErrorResponse(info);
-        if (status === 503) res.set('Retry-After', '5');
+        if (status === 503 || status === 429) {
+          res.set('Retry-After', String(info.detail?.retryAfter ?? 5));
+        }
         const returnTo = returnToOf(req.query.return_to ?? req.body?.return_to);
         send(res, status, { provider: signIn?.provider, returnTo, refused: info });
       }

@@ -5,12 +5,12 @@ import { toErrorInfo } from './errors.ts';
 
 /** Runs what signs a browser in, and writes into the audit log who it was, or why not. */
 export async function recordingSignIn<T extends { readonly identity: Identity }>(
-  services: Pick<ApiServices, 'audit' | 'metrics' | 'origins'>,
+  services: Pick<ApiServices, 'audit' | 'metrics' | 'origins' | 'limits'>,
   req: IncomingMessage,
   kind: 'session' | 'provider',
   work: () => Promise<T>,
 ): Promise<T> {
-  const { audit, metrics, origins } = services;
+  const { audit, metrics, origins, limits } = services;
   const record = (
     identity: Pick<Identity, 'id' | 'actor' | 'kind'>,
     result: string,
@@ -23,7 +23,7 @@ export async function recordingSignIn<T extends { readonly identity: Identity }>
     });
   };
   try {
-    const done = await work();
+    const done = await limits.loggingIn(undefined, origins.clientAddress(req), kind, work);
     record(done.identity, 'ok');
     return done;
   } catch (error) {

@@ -25,8 +25,16 @@ export function createTokenEndpoint(services: Services) {
   return async (req: Request, res: Response): Promise<void> => {
     res.setHeader('Cache-Control', 'no-store');
     try {
+      const address = services.origins.clientAddress(req);
+      await services.limits.take('token', res, undefined, address);
       const request = req.method === 'POST' ? parseForm(req) : parseQuery(req);
-      const { identity, refreshToken } = await identify(services, req, request);
+      const username = request.credentials?.username ?? 'refresh';
+      const { identity, refreshToken } = await services.limits.loggingIn(
+        res,
+        address,
+        username,
+        () => identify(services, req, request),
+      );
       const issued = await services.tokenService.issue(identity, request.scopes);
       const refresh =
         refreshToken ??
@@ -147,6 +155,7 @@ function refuseToken(services: Services, res: Response, error: unknown): void {
   }
   if (status === 401) res.setHeader('WWW-Authenticate', 'Basic realm="gantry"');
   if (status === 503) res.setHeader('Retry-After', '5');
+  if (status === 429) res.setHeader('Retry-After', String(info.detail?.retryAfter ?? 10));
   res.status(status).json({
     ...(JSON.parse(body) as object),
     error: status === 401 ? 'invalid_grant' : 'temporarily_unavailable',

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { anonymous } from '../../auth/authorizer.ts';
 import type { Identity } from '../../ports/identity.ts';
 import { toErrorInfo } from '../errors.ts';
+import { usernameOf } from '../rate-limits.ts';
 import { grantAccess, type Places } from './access.ts';
 import type { ApiServices } from './api-services.ts';
 import { etagOf, names, preconditionFailed } from './etag.ts';
@@ -25,14 +26,21 @@ export function createEndpoint(
   const params = paramsSchema(route);
   return async (req: Request, res: Response): Promise<void> => {
     const started = performance.now();
-    const { origins, principals, audit } = services;
+    const { origins, principals, audit, limits } = services;
     const address = origins.clientAddress(req);
     const requestId = String(res.getHeader('X-Request-Id') ?? '');
     let identity: Identity = anonymous;
     let places: Places = {};
     let failure: unknown;
     try {
-      identity = await principals.identify(req);
+      const { authorization } = req.headers;
+      const identified = () => principals.identify(req);
+      identity =
+        authorization === undefined
+          ? await identified()
+          : await limits.loggingIn(res, address, usernameOf(authorization), identified);
+      const budget = route.method === 'GET' ? 'apiReads' : 'apiWrites';
+      await limits.take(budget, res, identity, address);
       places = await grantAccess(services, identity, route.access, named(req.params));
       const query = queryOf(req);
       validate(params, named(req.params), 'path');

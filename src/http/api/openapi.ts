@@ -44,6 +44,20 @@ const headerTexts: Readonly<Record<string, string>> = {
 const csrfText =
   'Changes need X-CSRF-Token with the csrfToken of GET /api/v1/session, from a page of the same origin.';
 
+/** draft-ietf-httpapi-ratelimit-headers-11 */
+const rateHeaders = {
+  'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } },
+  RateLimit: {
+    description: 'What is left of the budget (r), and the seconds until it is whole again (t).',
+    schema: { type: 'string', examples: ['"api-reads";r=0;t=42'] },
+  },
+  'RateLimit-Policy': {
+    description:
+      'The budget (q) of a window of so many seconds (w). Both headers are on other answers, too.',
+    schema: { type: 'string', examples: ['"api-reads";q=12000;w=60'] },
+  },
+};
+
 const placeTexts: Readonly<Record<string, string>> = {
   team: "The team's slug or id.",
   project: "The project's slug.",
@@ -186,6 +200,7 @@ function responsesOf(route: Route, schemas: Record<string, unknown>): object {
   for (const status of refusalsOf(route)) {
     responses[status] = {
       description: refusalTexts[status]!,
+      ...(status === 429 && { headers: rateHeaders }),
       ...headersOf(refusalHeaders[status] ?? []),
       content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
     };
