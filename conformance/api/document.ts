@@ -7,6 +7,7 @@ interface Parameter {
 }
 
 interface Operation {
+  readonly operationId: string;
   readonly parameters?: readonly Parameter[];
   readonly responses?: Readonly<Record<string, { readonly content?: object }>>;
 }
@@ -22,6 +23,16 @@ export async function readDocument(asker: Asker): Promise<OpenApiDocument> {
   return JSON.parse(body) as OpenApiDocument;
 }
 
+/** What there is: other names are not asked for, but to see them refused. */
+export interface Known {
+  /** By name of the path parameter. */
+  readonly places: Readonly<Record<string, string>>;
+  /** Of operations that change or delete the place itself: another one, by operationId. */
+  readonly others: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** By field of a body. */
+  readonly fields: Readonly<Record<string, readonly (string | null)[]>>;
+}
+
 /** Parameters of which no value that a program makes up is good, and no schema can say which are. */
 const unguessable: Readonly<Record<string, string>> = {
   cursor: 'it is signed',
@@ -30,31 +41,47 @@ const unguessable: Readonly<Record<string, string>> = {
 
 /**
  * The document as a program can ask by it: without parameters that nobody can guess, without answers that
- * have no end, and with projects that there are where a body or a query names some.
+ * have no end, and with names of what there is.
  */
-export function askable(document: OpenApiDocument, projects: readonly string[]): OpenApiDocument {
+export function askable(document: OpenApiDocument, known: Known): OpenApiDocument {
   const paths = Object.entries(document.paths).map(([path, operations]) => {
     const kept = Object.entries(operations).filter(([, one]) => !isStream(one));
-    return [path, Object.fromEntries(kept.map(([method, one]) => [method, guessable(one)]))];
+    return [path, Object.fromEntries(kept.map(([method, one]) => [method, guessable(one, known)]))];
   });
   const asked = { ...document, paths: Object.fromEntries(paths) as OpenApiDocument['paths'] };
-  return JSON.parse(JSON.stringify(asked), (name, value: unknown) =>
-    name === 'projects' ? withItems(value, projects) : value,
-  ) as OpenApiDocument;
+  return JSON.parse(JSON.stringify(asked), (name, value: unknown) => {
+    const values = known.fields[name];
+    return values && isSchema(value) ? withValues(value, values) : value;
+  }) as OpenApiDocument;
 }
 
 function isStream({ responses }: Operation): boolean {
   return Object.hasOwn(responses?.[200]?.content ?? {}, 'text/event-stream');
 }
 
-function guessable(operation: Operation): Operation {
-  const parameters = operation.parameters ?? [];
-  return { ...operation, parameters: parameters.filter(({ name }) => !(name in unguessable)) };
+function guessable(operation: Operation, { places, others }: Known): Operation {
+  const here = { ...places, ...others[operation.operationId] };
+  const parameters = (operation.parameters ?? [])
+    .filter(({ name }) => !(name in unguessable))
+    .map((one) => {
+      const value = one.in === 'path' ? here[one.name] : undefined;
+      return value === undefined ? one : { ...one, schema: { type: 'string', enum: [value] } };
+    });
+  return { ...operation, parameters };
 }
 
-/** A list that is sent (one that is got has no least length), of these strings alone. */
-function withItems(schema: unknown, values: readonly string[]): unknown {
-  const { items, minItems } = (schema ?? {}) as { items?: { type?: string }; minItems?: number };
-  if (items?.type !== 'string' || minItems === undefined) return schema;
-  return { ...(schema as object), items: { type: 'string', enum: values } };
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly items?: Schema;
+  readonly minItems?: number;
+}
+
+const isSchema = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && 'type' in value;
+
+/** A list that is sent (one that is got has no least length) has these alone; so has a text. */
+function withValues(schema: Schema, values: readonly (string | null)[]): unknown {
+  const { items, minItems } = schema;
+  if (!items) return { enum: values };
+  return minItems === undefined ? schema : { ...schema, items: { enum: values } };
 }

@@ -11,15 +11,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { CallerName } from '../attacks/route-matrix/callers.ts';
-import { createWorld, type World } from '../attacks/route-matrix/world.ts';
+import { createWorld, type Place, type World } from '../attacks/route-matrix/world.ts';
 import { findPython } from '../tools/python.ts';
-import { askable, readDocument } from './document.ts';
+import { askable, type Known, readDocument } from './document.ts';
 
 interface Run {
   readonly caller: CallerName;
   readonly phases: string;
   /** Of each operation and phase. */
   readonly examples: number;
+  /** Operations that are left out. */
+  readonly without?: readonly string[];
 }
 
 const runs: readonly Run[] = [
@@ -27,8 +29,21 @@ const runs: readonly Run[] = [
   { caller: 'owner', phases: 'coverage,fuzzing', examples: 6 },
   { caller: 'owner', phases: 'stateful', examples: 50 },
   { caller: 'read', phases: 'fuzzing', examples: 4 },
-  { caller: 'operator', phases: 'fuzzing', examples: 4 },
+  // Is in no team, and so has no projects to name.
+  { caller: 'operator', phases: 'fuzzing', examples: 4, without: ['createMyToken'] },
 ];
+
+/** Teams by their id: slugs are changed. */
+const known = ({ teamId, project, projectId, repository }: Place): Known => ({
+  places: { team: teamId, project, repository },
+  others: {
+    updateProject: { project: 'side' },
+    deleteProject: { project: 'side' },
+    updateRepository: { repository: 'open' },
+    deleteRepository: { repository: 'open' },
+  },
+  fields: { projects: [projectId], project: [project, null] },
+});
 
 const { GANTRY_SCHEMATHESIS_SEED: seed, GANTRY_SCHEMATHESIS_EXAMPLES: examples } = process.env;
 const python = findPython();
@@ -40,7 +55,7 @@ before(async () => {
   if (skip) return;
   folder = await mkdtemp(join(tmpdir(), 'gantry-api-'));
   world = await createWorld();
-  const document = askable(await readDocument(world.asker), [world.own.projectId]);
+  const document = askable(await readDocument(world.asker), known(world.own));
   await writeFile(join(folder, 'openapi.json'), JSON.stringify(document));
 });
 after(async () => {
@@ -67,6 +82,9 @@ function schemathesis(run: Run): Promise<{ code: number; output: string }> {
     ...['run', join(folder, 'openapi.json'), '--url', world.server.origin, '--no-color'],
     ...['--checks', 'all', '--phases', run.phases, '--max-examples', String(cases)],
     ...['--request-timeout', '20'],
+    // It guesses which answers lead where, and takes a repository's id for the name that paths want.
+    ...['--exclude-checks', 'ensure_resource_availability'],
+    ...(run.without ?? []).flatMap((id) => ['--exclude-operation-id', id]),
     ...(seed === undefined
       ? ['--generation-deterministic']
       : ['--seed', seed, '--generation-database', 'none']),
@@ -75,7 +93,6 @@ function schemathesis(run: Run): Promise<{ code: number; output: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ code: number; output: string }>();
   const env = {
     ...process.env,
-    GANTRY_TEAM: world.own.teamId,
     GANTRY_HOOKS: join(import.meta.dirname, 'hooks.py'),
   };
   const options = { cwd: folder, maxBuffer: 2 ** 28, env };

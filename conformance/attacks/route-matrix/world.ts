@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectSocket } from '../../../src/cli/socket-client.ts';
 import { image } from '../../spec/bundles.ts';
@@ -107,7 +105,7 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
     'foreign-owner': await ofAccount('mallory', 'foreign', 'owner'),
     narrowed: await ofTeam('admin', { projects: ['side'], name: 'narrowed' }),
     read: await ofTeam('read'),
-    create: await ofTeam('write', { name: 'create' }),
+    create: await ofTeam('create'),
     write: await ofTeam('write'),
     admin: await ofTeam('admin'),
     viewer: await ofAccount('vera', 'own', 'viewer'),
@@ -120,7 +118,7 @@ async function settle(server: GantryServer, asker: Asker, issuers: TestIssuer[])
   secrets['operator-read'] = (
     await token({ account: 'root', scope: 'read', name: 'reading' })
   ).token;
-  await makeByHand(server);
+  await call('account.set-operator', { account: 'root', operator: true });
 
   await call('policy.create', {
     ...{ team: 'own', name: 'ci', actions: ['pull'], preset: 'generic' },
@@ -209,16 +207,6 @@ async function callAdmin<T>(server: GantryServer, method: string, params: unknow
   } finally {
     socket.close();
   }
-}
-
-/** What no admin command makes yet. */
-async function makeByHand(server: GantryServer): Promise<void> {
-  await server.halt();
-  const database = new DatabaseSync(join(server.dataFolder, 'gantry.db'));
-  database.exec("update accounts set operator = 1 where name = 'root'");
-  database.exec("update tokens set scope = 'create' where name = 'create'");
-  database.close();
-  await server.resume();
 }
 
 /** Its second passes by itself: what is waited for is the refusal. */

@@ -191,7 +191,9 @@ function responsesOf(route: Route, schemas: Record<string, unknown>): object {
   const responses: Record<string, unknown> = {};
   for (const [status, reply] of Object.entries(route.replies)) {
     const etag = route.method === 'GET' && status === '200' && !reply.mediaType;
-    const headers = etag ? ['ETag'] : status === '201' ? ['Location'] : [];
+    // What a PUT made is where it was sent to (RFC 9110, 9.3.4).
+    const made = route.method === 'POST' && status === '201';
+    const headers = etag ? ['ETag'] : made ? ['Location'] : [];
     responses[status] = { ...responseOf(reply, schemas), ...headersOf(headers) };
   }
   if (route.method === 'GET' && !route.replies[200]?.mediaType) {

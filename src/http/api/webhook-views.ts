@@ -28,9 +28,13 @@ const url: Schema = text(2048, {
   description: 'A public https address. Others only where the operator allows them.',
   examples: ['https://hooks.example.com/gantry'],
 });
+/** Base64 of RFC 4648, whose unused bits are zero. */
+const quantum = '[A-Za-z0-9+/]{4}';
+const oneByte = '[A-Za-z0-9+/][AQgw]==';
+const twoBytes = '[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=';
 export const secret: Schema = {
   type: 'string',
-  pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$',
+  pattern: `^whsec_(?:(?:${quantum}){8,20}(?:${oneByte}|${twoBytes})?|(?:${quantum}){21}(?:${oneByte})?)$`,
   maxLength: 96,
   description: '`whsec_` and 24 to 64 random bytes in base64, as Standard Webhooks has it.',
 };
