@@ -62,9 +62,11 @@ import { BlobMount } from './registry/mount-blob.ts';
 import { Pull } from './registry/pull.ts';
 import { BlobPush } from './registry/push-blob.ts';
 import { createManifestPush, createManifestsPush } from './registry/push-manifest.ts';
+import { TransferMeter } from './registry/transfer-meter.ts';
 
 const sweepEveryMs = 60_000;
 const lastUseEveryMs = 30_000;
+const transferEveryMs = 10_000;
 
 export interface Gantry {
   readonly url: string;
@@ -206,6 +208,9 @@ async function compose(
   });
   opened.push(() => imageIntake.close());
 
+  const transfer = new TransferMeter({ ...metadata, plans, clock, everyMs: transferEveryMs });
+  opened.push(() => transfer.close());
+  await transfer.refresh();
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
     keys: keyRings,
@@ -264,6 +269,7 @@ async function compose(
     }),
     blobPush,
     blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
+    transfer,
     putManifest: createManifestPush(manifestDeps),
     imageIntake,
     ensureRepository: createEnsureRepository({

@@ -35,6 +35,10 @@ export interface Config {
   readonly layerLimit: number | undefined;
   /** Compressed bytes of one image over all plans; undefined: each plan's own. */
   readonly imageLimit: number | undefined;
+  /** Bytes that a team may store; undefined: no limit. */
+  readonly storageLimit: number | undefined;
+  /** Bytes that may be pulled from a team in a month; undefined: no limit. */
+  readonly transferLimit: number | undefined;
   /** Whether uncompressed sizes are measured after a push. */
   readonly measure: boolean;
   /** Bytes of manifests kept in memory. */

@@ -61,6 +61,8 @@ function toConfig(
     plan: s.plan,
     layerLimit: s.layerLimit === undefined ? undefined : parseBytes(s.layerLimit),
     imageLimit: s.imageLimit === undefined ? undefined : parseBytes(s.imageLimit),
+    storageLimit: s.storageLimit === undefined ? undefined : parseBytes(s.storageLimit),
+    transferLimit: s.transferLimit === undefined ? undefined : parseBytes(s.transferLimit),
     measure: s.measure,
     cacheManifests: parseBytes(s.cacheManifests)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,

@@ -41,5 +41,8 @@ test('settings hold over all plans, each alone', () => {
   for (const plan of Object.values(plans)) assert.equal(plan.layer, 7);
   assert.equal(plans.pro.image, 15e9);
   assert.equal(plansWith({ imageLimit: 9 }).hobby.image, 9);
+  const limited = plansWith({ storageLimit: 7, transferLimit: 8 }).enterprise;
+  assert.deepEqual([limited.storage, limited.transfer], [7, 8]);
+  assert.equal(countLimits(limited).storage, 7);
   assert.equal(plansWith().hobby.layer, 500e6, 'the defaults are left as they were');
 });

@@ -13,6 +13,10 @@ export interface Plan {
   /** All layers of an image, uncompressed: decided when it is run. */
   readonly uncompressed: { readonly cpu: number; readonly gpu: number };
   readonly counts: Counts;
+  /** Bytes that a team may store; absent: no limit. */
+  readonly storage?: number;
+  /** Bytes that may be pulled from a team in a month; absent: no limit. */
+  readonly transfer?: number;
 }
 
 /** Absent: no limit. */
@@ -28,6 +32,8 @@ export type Plans = Readonly<Record<PlanName, Plan>>;
 export interface PlanOverrides {
   readonly layerLimit?: number | undefined;
   readonly imageLimit?: number | undefined;
+  readonly storageLimit?: number | undefined;
+  readonly transferLimit?: number | undefined;
 }
 
 const MB = 1e6;
@@ -56,24 +62,28 @@ export const planNames = Object.keys(defaults) as PlanName[];
 
 /** The plans of this installation. */
 export function plansWith(overrides: PlanOverrides = {}): Plans {
+  const { storageLimit: storage, transferLimit: transfer } = overrides;
   const entries = Object.values(defaults).map((plan): [PlanName, Plan] => [
     plan.name,
     Object.freeze({
       ...plan,
       layer: overrides.layerLimit ?? plan.layer,
       image: overrides.imageLimit ?? plan.image,
+      ...(storage !== undefined && { storage }),
+      ...(transfer !== undefined && { transfer }),
     }),
   ]);
   return Object.freeze(Object.fromEntries(entries)) as Plans;
 }
 
 /** The plan's counts in the shape that commands take. */
-export function countLimits({ name, counts }: Plan): CountLimits {
+export function countLimits({ name, counts, storage }: Plan): CountLimits {
   return {
     plan: name,
     repositories: counts.repositoriesPerProject,
     images: counts.imagesPerRepository,
     tags: counts.tagsPerRepository,
+    ...(storage !== undefined && { storage }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { eventSettings } from './event-settings.ts';
+import { planSettings } from './plan-settings.ts';
 import { rateSettings } from './rate-settings.ts';
 import {
   bytes,
@@ -184,26 +185,7 @@ const properties = {
     allowed: '32 bytes as hex (64 digits) or base64 (44 characters)',
     example: '$(openssl rand -hex 32)',
   },
-  plan: {
-    ...text,
-    enum: ['self-hosted', 'hobby', 'pro', 'enterprise'],
-    default: 'self-hosted',
-    description: 'The plan of new teams, which sets their limits.',
-    allowed: 'self-hosted, hobby, pro or enterprise',
-    example: 'pro',
-  },
-  layerLimit: {
-    ...bytes(1, Number.MAX_SAFE_INTEGER, 'at least 1 byte'),
-    absent: "each plan's own",
-    description: 'The most compressed bytes of one layer, over all plans.',
-    example: '20GB',
-  },
-  imageLimit: {
-    ...bytes(1, Number.MAX_SAFE_INTEGER, 'at least 1 byte'),
-    absent: "each plan's own",
-    description: 'The most compressed bytes of one image (its layers and config), over all plans.',
-    example: '100GB',
-  },
+  ...planSettings,
   measure: {
     ...flag,
     default: true,

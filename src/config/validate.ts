@@ -31,6 +31,8 @@ export interface Settings {
   readonly plan: PlanName;
   readonly layerLimit?: string;
   readonly imageLimit?: string;
+  readonly storageLimit?: string;
+  readonly transferLimit?: string;
   readonly measure: boolean;
   readonly cacheManifests: string;
   readonly uploadExpiry: string;

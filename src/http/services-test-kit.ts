@@ -33,6 +33,7 @@ import { BlobMount } from '../registry/mount-blob.ts';
 import { Pull } from '../registry/pull.ts';
 import { createManifestPush, createManifestsPush } from '../registry/push-manifest.ts';
 import { expiryMs, newKey, openWorld, type World } from '../registry/registry-test-kit.ts';
+import { TransferMeter } from '../registry/transfer-meter.ts';
 import type { ApiServices } from './api/api-services.ts';
 import { Cursors } from './api/cursor.ts';
 import { Idempotency } from './api/idempotency.ts';
@@ -48,6 +49,8 @@ import { SessionCookies } from './session-cookies.ts';
 const noRates = {
   ...{ loginFailures: 0, token: 0, apiReads: 0, apiWrites: 0, manifests: 0, blobs: 0 },
 };
+/** It is written down when a test says so. */
+const never = 2 ** 31 - 1;
 
 export interface LoggedLine {
   readonly level: string;
@@ -160,6 +163,7 @@ export async function openApplication(
     pull,
     inspector: new ImageInspector({ ...metadata, store, pull, listing, configLimit: 1e6 }),
     blobMount: new BlobMount({ ...metadata, clock }),
+    transfer: new TransferMeter({ ...metadata, plans: plansWith(), clock, everyMs: never }),
     putManifest: createManifestPush(manifestDeps),
     imageIntake: await ImageIntake.open(join(world.folder, 'spool'), {
       ...{ blobs: metadata.blobs, blobPush, passed: () => {} },

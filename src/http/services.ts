@@ -14,6 +14,7 @@ import type { BlobMount } from '../registry/mount-blob.ts';
 import type { Pull } from '../registry/pull.ts';
 import type { BlobPush } from '../registry/push-blob.ts';
 import type { createManifestPush } from '../registry/push-manifest.ts';
+import type { TransferMeter } from '../registry/transfer-meter.ts';
 import type { Origins } from './origin.ts';
 import type { RateLimits } from './rate-limits.ts';
 
@@ -28,6 +29,7 @@ export interface Services {
   readonly pulled: (repositoryId: string) => void;
   readonly blobPush: BlobPush;
   readonly blobMount: BlobMount;
+  readonly transfer: TransferMeter;
   readonly putManifest: ReturnType<typeof createManifestPush>;
   readonly ensureRepository: EnsuredRepositories;
   readonly listing: Listing;

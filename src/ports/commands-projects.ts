@@ -74,4 +74,12 @@ export interface ProjectCommands {
     args: { projectId: string; environment: Environment; name: string };
     result: null;
   };
+  /** Bytes moved in a month (`2026-11`), in batches; projects that are gone are left out. */
+  AddTransfer: {
+    args: {
+      month: string;
+      entries: readonly { projectId: string; pulled: number; pushed: number }[];
+    };
+    result: null;
+  };
 }

@@ -19,6 +19,8 @@ export interface CountLimits {
   readonly repositories?: number | undefined;
   readonly images?: number | undefined;
   readonly tags?: number | undefined;
+  /** Bytes of the whole team. */
+  readonly storage?: number | undefined;
 }
 
 export interface PutManifestArgs {
@@ -153,7 +155,15 @@ export interface Commands
   };
   /** The session becomes a blob, linked in its repository. `kept` false: another upload of the digest came first, and this one's bytes are discarded. */
   FinishUpload: {
-    args: { id: string; repositoryId: string; digest: Digest; size: number; now: number };
+    args: {
+      id: string;
+      repositoryId: string;
+      digest: Digest;
+      size: number;
+      now: number;
+      /** Rejects with `quota` where the team would store more. */
+      limits?: CountLimits | undefined;
+    };
     result: { kept: boolean };
   };
   /** Ends a session; its key is discarded with `storeState`. */
@@ -163,7 +173,12 @@ export interface Commands
 
   /** Links a stored blob into a repository; undefined where it is gone. */
   LinkBlob: {
-    args: { repositoryId: string; digest: Digest; now: number };
+    args: {
+      repositoryId: string;
+      digest: Digest;
+      now: number;
+      limits?: CountLimits | undefined;
+    };
     result: BlobRow | undefined;
   };
   /** Rejects with `blob-unknown`, or `blob-in-use` where a manifest of the repository names it. */

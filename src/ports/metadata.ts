@@ -15,6 +15,7 @@ import type { Teams } from './teams.ts';
 import type { Tokens } from './tokens.ts';
 import type { TrustPolicies } from './trust-policies.ts';
 import type { Uploads } from './uploads.ts';
+import type { Usage } from './usage.ts';
 import type { Webhooks } from './webhooks.ts';
 
 /** The facts: stores that read, and the one way to write. */
@@ -32,6 +33,7 @@ export interface Metadata {
   readonly trustPolicies: TrustPolicies;
   readonly secrets: Secrets;
   readonly variables: Variables;
+  readonly usage: Usage;
   readonly keys: Keys;
   readonly outbox: Outbox;
   readonly events: Events;

@@ -1,8 +1,14 @@
 import type { Digest } from '../oci/digest.ts';
 import type { BlobRow, Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter } from '../ports/commands.ts';
+import type { CommandWriter, CountLimits } from '../ports/commands.ts';
 import type { CatalogScope, Repository } from '../ports/repositories.ts';
+
+/** Where a blob is linked, and what its plan lets its team store. */
+export interface MountTarget {
+  readonly id: string;
+  readonly limits?: CountLimits | undefined;
+}
 
 /** Links blobs that are stored already into another repository, so that their bytes need not be sent. */
 export class BlobMount {
@@ -17,7 +23,11 @@ export class BlobMount {
   }
 
   /** From a repository that the caller may pull from. Undefined: it does not link the blob. */
-  async from(source: Repository, target: Repository, digest: Digest): Promise<BlobRow | undefined> {
+  async from(
+    source: Repository,
+    target: MountTarget,
+    digest: Digest,
+  ): Promise<BlobRow | undefined> {
     const blob = await this.#blobs.find(source.id, digest);
     return blob && this.#link(target, digest);
   }
@@ -25,7 +35,7 @@ export class BlobMount {
   /** From any repository in `scopes`, or any public one. Undefined: none links the blob. */
   async fromAny(
     scopes: readonly CatalogScope[],
-    target: Repository,
+    target: MountTarget,
     digest: Digest,
   ): Promise<BlobRow | undefined> {
     for (const scope of scopes.length > 0 ? scopes : [undefined]) {
@@ -34,10 +44,11 @@ export class BlobMount {
     return undefined;
   }
 
-  #link(target: Repository, digest: Digest): Promise<BlobRow | undefined> {
+  #link(target: MountTarget, digest: Digest): Promise<BlobRow | undefined> {
     return this.#writer.run('LinkBlob', {
       repositoryId: target.id,
       digest,
+      limits: target.limits,
       now: this.#clock.now(),
     });
   }

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { algorithmOf, type Digest, type DigestAlgorithm, formatDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { ByteRange } from '../oci/range.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter } from '../ports/commands.ts';
+import type { CommandWriter, CountLimits } from '../ports/commands.ts';
 import type { UploadRow, Uploads } from '../ports/uploads.ts';
+import type { ChunkOptions } from './chunk-options.ts';
 import { hashStored, rehash } from './hash-stored.ts';
 import { digestSoFar, newHash, type OpenUpload, OpenUploads } from './open-uploads.ts';
 import {
@@ -16,14 +16,7 @@ import {
   unknownUpload,
 } from './upload-refusals.ts';
 
-export interface ChunkOptions {
-  /** `Content-Range`, where the client sent one. */
-  readonly range: ByteRange | undefined;
-  /** Bytes that the blob may have; checked while it streams. */
-  readonly limit: number;
-  /** The refusal for more than `limit`. */
-  tooLarge(): RegistryError;
-}
+export type { ChunkOptions } from './chunk-options.ts';
 
 export interface BlobPushDeps {
   readonly store: BlobStore;
@@ -107,7 +100,7 @@ export class BlobPush {
       checkRange(options.range, row.offset);
       const upload = await this.#resume(row, algorithm);
       if (source) await this.#receive(row, upload, source, options);
-      await this.#commit(row, upload, digest);
+      await this.#commit(row, upload, digest, options.limits);
       return { size: upload.writer.offset };
     });
   }
@@ -230,7 +223,12 @@ export class BlobPush {
     this.#open.put(row.id, upload);
   }
 
-  async #commit(row: UploadRow, upload: OpenUpload, digest: Digest): Promise<void> {
+  async #commit(
+    row: UploadRow,
+    upload: OpenUpload,
+    digest: Digest,
+    limits: CountLimits | undefined,
+  ): Promise<void> {
     const { writer, hash, algorithm } = upload;
     this.#open.take(row.id);
     const comparable = hash && algorithm === algorithmOf(digest);
@@ -252,10 +250,14 @@ export class BlobPush {
         digest,
         size: writer.offset,
         now: this.#deps.clock.now(),
+        limits,
       });
       if (!kept) this.#deps.discarded();
     } catch (error) {
-      await this.#letGo(row, upload, error);
+      // What the plan has no room for would be refused again: the session ends, and its bytes go.
+      const full = error instanceof RegistryError && error.kind === 'quota';
+      if (full) await this.#drop(row, upload);
+      else await this.#letGo(row, upload, error);
       throw error;
     }
   }

@@ -34,6 +34,7 @@ export interface ManifestPut {
 }
 
 export interface PutManifestResult {
+  readonly repositoryId: string;
   readonly digest: Digest;
   readonly subject: Digest | undefined;
   /** Texts for `Warning: 299`. */
@@ -130,7 +131,8 @@ async function prepare(deps: ManifestPushDeps, put: ManifestPut): Promise<Prepar
     now: deps.clock.now(),
   };
   const warnings = decision.warnings ?? [];
-  return { args, result: { digest, subject: manifest.subject?.digest, warnings } };
+  const { subject } = args;
+  return { args, result: { repositoryId, digest, subject, warnings } };
 }
 
 function nothingPushed(digests: readonly Digest[]): RegistryError {

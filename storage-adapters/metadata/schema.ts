@@ -21,6 +21,7 @@ export interface Schema {
     slug: string;
     settings: string;
     repository_count: number;
+    stored_bytes: number;
     created_at: number;
   };
   accounts: {

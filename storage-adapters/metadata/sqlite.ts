@@ -21,6 +21,7 @@ import { teamsStore } from './stores/teams.ts';
 import { tokensStore } from './stores/tokens.ts';
 import { trustPoliciesStore } from './stores/trust-policies.ts';
 import { uploadsStore } from './stores/uploads.ts';
+import { usageStore } from './stores/usage.ts';
 import { webhooksStore } from './stores/webhooks.ts';
 import { ThreadWriter } from './writer.ts';
 
@@ -61,6 +62,7 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     trustPolicies: trustPoliciesStore(executor),
     secrets: secretsStore(executor),
     variables: variablesStore(executor),
+    usage: usageStore(executor),
     keys: keysStore(executor),
     outbox: outboxStore(executor),
     events: eventsStore(executor),

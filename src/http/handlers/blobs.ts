@@ -40,6 +40,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   }
   const link = await services.pull.linkBlob(blob);
   if (link) {
+    services.transfer.pulled(repository, blob.size);
     services.metrics.bytesOut.inc({ how: 'redirect' }, blob.size);
     answer(res, 307, {
       Location: link.href,
@@ -58,8 +59,9 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
     res.setHeader('Content-Range', `bytes */${blob.size}`);
     throw refuse('range-not-satisfiable', `The blob has ${blob.size} bytes: the range is outside.`);
   }
-  const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
   const length = range === 'ignore' ? blob.size : range.end - range.start + 1;
+  services.transfer.pulled(repository, length);
+  const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
   services.metrics.bytesOut.inc({ how: 'proxy' }, length);
   headers.push('Content-Length', String(length));
   if (range !== 'ignore') {

@@ -13,6 +13,7 @@ import {
   sendHead,
   warningHeaders,
 } from '../context.ts';
+import { pushWarnings } from '../push-warnings.ts';
 import { pushTarget } from './push-target.ts';
 
 /** Longer lists would not fit into one OCI-Tag header of clients' limits. */
@@ -78,10 +79,13 @@ export const putManifest: Handler = async (context) => {
     tags,
     actor: session.identity.actor,
   });
+  const { identity } = session;
+  const own = { id: result.repositoryId, teamId: target.project.teamId };
+  const warnings = await pushWarnings(services, identity, target.plan, own);
   const headers: Headers = {
     Location: `${services.origins.publicUrl ?? ''}/v2/${name}/manifests/${result.digest}`,
     'Docker-Content-Digest': result.digest,
-    ...warningHeaders(result.warnings),
+    ...warningHeaders([...result.warnings, ...warnings]),
   };
   if (result.subject) headers['OCI-Subject'] = result.subject;
   if (digest && tags.length > 0) headers['OCI-Tag'] = tags.join(', ');

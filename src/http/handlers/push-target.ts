@@ -1,5 +1,6 @@
 import { mayAct } from '../../auth/authorizer.ts';
 import type { Plan } from '../../config/plans.ts';
+import { refuse } from '../../oci/errors.ts';
 import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess, unknownName } from '../access.ts';
@@ -39,4 +40,22 @@ export async function pushTarget({
     repository ?? services.ensureRepository(project, path.repository, plan, session.identity.actor);
   const overwrite = place !== undefined && mayAct(session.identity, place, 'push');
   return { repository, project, plan, overwrite, ensure };
+}
+
+/** Before any byte is sent: whether the team stores as much as its plan allows already. */
+export async function isFull(
+  { metadata }: Context['services'],
+  teamId: string,
+  { storage }: Plan,
+): Promise<boolean> {
+  return storage !== undefined && (await metadata.usage.storedBytes(teamId)) >= storage;
+}
+
+export function storageFull({ name, storage: limit }: Plan) {
+  return refuse(
+    'quota',
+    `The team stores as much as the ${name} plan allows, ${limit} bytes.`,
+    'Delete images that are not needed, or change the plan: npx gantry admin team set-plan.',
+    { limit, plan: name },
+  );
 }

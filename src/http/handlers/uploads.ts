@@ -1,5 +1,5 @@
 import { catalogScopes, mayAct } from '../../auth/authorizer.ts';
-import type { Plan } from '../../config/plans.ts';
+import { countLimits, type Plan } from '../../config/plans.ts';
 import {
   algorithmOf,
   type Digest,
@@ -11,15 +11,15 @@ import { RegistryError, refuse } from '../../oci/errors.ts';
 import { type ByteRange, parseContentRange } from '../../oci/range.ts';
 import { parseRepositoryPath } from '../../oci/reference.ts';
 import { layerTooLarge } from '../../policy/layer-size.ts';
-import type { Repository } from '../../ports/repositories.ts';
 import type { UploadRow } from '../../ports/uploads.ts';
+import type { MountTarget } from '../../registry/mount-blob.ts';
 import type { ChunkOptions } from '../../registry/push-blob.ts';
 import { checkRange, unknownUpload } from '../../registry/upload-refusals.ts';
 import { isGranted, requireAccess, unauthorized } from '../access.ts';
 import { acceptBody, contentLength, hasBody, withProgress } from '../body.ts';
 import { answer, type Context, type Handler, type Headers } from '../context.ts';
 import { requireDigest } from './blobs.ts';
-import { type PushTarget, pushTarget } from './push-target.ts';
+import { isFull, type PushTarget, pushTarget, storageFull } from './push-target.ts';
 
 type NamedContext = Context & { path: NonNullable<Context['path']> };
 
@@ -35,7 +35,9 @@ export const postUpload: Handler = async (context) => {
   const target = await pushTarget(context);
   if (whole) refuseLargeBody(req, target.plan);
   const repository = await target.ensure();
-  if (mount && (await mountBlob(context, repository, mount, query.get('from')))) return;
+  const into = { id: repository.id, limits: countLimits(target.plan) };
+  if (mount && (await mountBlob(context, into, mount, query.get('from')))) return;
+  if (await isFull(services, repository.teamId, target.plan)) throw storageFull(target.plan);
   const subject = session.identity.id;
   const row = await services.blobPush.start(repository.id, subject, algorithm);
   if (whole) {
@@ -62,6 +64,7 @@ export const patchUpload: Handler = async (context) => {
     services.blobPush.append(row, req, options),
   );
   services.metrics.bytesIn.inc(offset - row.offset);
+  services.transfer.pushed(target.project.id, offset - row.offset);
   answerOffset(context, row.id, offset, 202);
 };
 
@@ -101,13 +104,14 @@ async function takeLast(
     services.blobPush.finish(row, digest, source, options),
   );
   services.metrics.bytesIn.inc(size - row.offset);
+  services.transfer.pushed(target.project.id, size - row.offset);
   answerBlob(res, services, request.name, digest);
 }
 
 /** True: the blob is linked, and the answer is sent. False: the client must send the bytes. */
 async function mountBlob(
   context: NamedContext,
-  target: Repository,
+  target: MountTarget,
   digest: Digest,
   from: string | null,
 ): Promise<boolean> {
@@ -164,6 +168,7 @@ function chunkOptions({ req }: Context, plan: Plan): ChunkOptions {
   return {
     range: contentRange(req.headers['content-range'], contentLength(req)),
     limit: plan.layer,
+    limits: countLimits(plan),
     tooLarge: () => new RegistryError(layerTooLarge(plan)),
   };
 }

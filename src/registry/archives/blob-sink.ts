@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
-import type { Plan } from '../../config/plans.ts';
+import { countLimits, type Plan } from '../../config/plans.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { layerTooLarge } from '../../policy/layer-size.ts';
@@ -73,6 +73,7 @@ export class BlobSink {
     return {
       range: undefined,
       limit: plan.layer,
+      limits: countLimits(plan),
       tooLarge: () => new RegistryError(layerTooLarge(plan)),
     };
   }

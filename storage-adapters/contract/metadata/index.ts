@@ -10,6 +10,7 @@ import { secretsContract } from './secrets.ts';
 import { signInContract } from './sign-in.ts';
 import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
+import { usageContract } from './usage.ts';
 import { webhooksContract } from './webhooks.ts';
 import { writerContract } from './writer.ts';
 
@@ -38,6 +39,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   principalsContract(open);
   teamsContract(open);
   secretsContract(open);
+  usageContract(open);
   signInContract(open);
   blobsContract(open);
   manifestsContract(open);

@@ -6,10 +6,16 @@ import { emit } from './outbox.ts';
 interface Target {
   repository: string;
 }
-const find = query<Target, { project_id: string; name: string; visibility: string }>((db, p) =>
+interface Row {
+  project_id: string;
+  name: string;
+  visibility: string;
+  stored_bytes: number;
+}
+const find = query<Target, Row>((db, p) =>
   db
     .selectFrom('repositories')
-    .select(['project_id', 'name', 'visibility'])
+    .select(['project_id', 'name', 'visibility', 'stored_bytes'])
     .where('id', '=', p('repository')),
 );
 const removeTags = query<Target>((db, p) =>
@@ -61,10 +67,13 @@ const removeUploads = query<Target>((db, p) =>
 const remove = query<Target>((db, p) =>
   db.deleteFrom('repositories').where('id', '=', p('repository')),
 );
-const uncount = query<{ project: string }>((db, p) =>
+const uncount = query<{ project: string; bytes: number }>((db, p) =>
   db
     .updateTable('projects')
-    .set((e) => ({ repository_count: e('repository_count', '-', 1) }))
+    .set((e) => ({
+      repository_count: e('repository_count', '-', 1),
+      stored_bytes: e('stored_bytes', '-', p('bytes')),
+    }))
     .where('id', '=', p('project')),
 );
 
@@ -87,6 +96,6 @@ export const deleteRepository: Command<'DeleteRepository'> = async (tx, args) =>
     now: args.now,
   });
   await remove.run(tx, target);
-  await uncount.run(tx, { project: row.project_id });
+  await uncount.run(tx, { project: row.project_id, bytes: row.stored_bytes });
   return { discarded };
 };

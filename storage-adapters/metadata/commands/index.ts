@@ -26,6 +26,7 @@ import { updateTeam } from './team-slugs.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
+import { addTransfer } from './usage.ts';
 import * as webhooks from './webhooks.ts';
 
 /** Every write, by its name in ports/commands.ts. */
@@ -48,6 +49,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   SetProjectSettings: teams.setProjectSettings,
   UpdateTeam: updateTeam,
   DeleteProject: deleteProject,
+  AddTransfer: addTransfer,
   PutSecret: secrets.putSecret,
   DeleteSecret: secrets.deleteSecret,
   PutVariable: secrets.putVariable,

@@ -4,6 +4,7 @@ import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
 import { emitMoved, moveTag } from './tags.ts';
+import { checkStorage } from './usage.ts';
 
 const missingBlobs = query<{ repository: string; digests: string }, { value: string }>(
   (db, p, dialect) =>
@@ -122,6 +123,7 @@ const pushed = query<{ repository: string; now: number }>((db, p) =>
 
 export const putManifest: Command<'PutManifest'> = async (tx, args) => {
   await requirePresent(tx, args);
+  await checkStorage(tx, args.repositoryId, args.limits);
   const created = await insert(tx, args);
   if (created) await insertParts(tx, args);
   const moves: { tag: string; from: string | null }[] = [];

@@ -45,6 +45,7 @@ const insertProject = query<NewProject>((db, p) =>
       slug: p('slug'),
       settings: p('settings'),
       repository_count: 0,
+      stored_bytes: 0,
       created_at: p('createdAt'),
     })
     .onConflict((c) => c.columns(['team_id', 'slug']).doNothing()),

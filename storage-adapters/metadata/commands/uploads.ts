@@ -1,6 +1,8 @@
 import { refuse } from '../../../src/oci/errors.ts';
+import type { CountLimits } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
+import { checkStorage } from './usage.ts';
 
 const insertUpload = query<{
   id: string;
@@ -64,19 +66,43 @@ const countBytes = query<{ repositoryId: string; bytes: number }>((db, p) =>
     .where('id', '=', p('repositoryId')),
 );
 
-/** Links a stored blob of `size` bytes into a repository, and counts it where it is new there. */
+const countInProject = query<{ repositoryId: string; bytes: number }>((db, p) =>
+  db
+    .updateTable('projects')
+    .set((e) => ({ stored_bytes: e('stored_bytes', '+', p('bytes')) }))
+    .where('id', '=', (e) =>
+      e.selectFrom('repositories').select('project_id').where('id', '=', p('repositoryId')),
+    ),
+);
+
+/**
+ * Links a stored blob of `size` bytes into a repository, and counts it where it is new there. Rejects with
+ * `quota` where the team then stores more than it may.
+ */
 export async function linkBlobOf(
   tx: Executor,
-  link: { repositoryId: string; digest: string; size: number; now: number },
+  link: {
+    repositoryId: string;
+    digest: string;
+    size: number;
+    now: number;
+    limits?: CountLimits | undefined;
+  },
 ): Promise<void> {
-  const { repositoryId, digest, size, now } = link;
-  const linked = await linkBlobQuery.run(tx, { repositoryId, digest, now });
-  if (linked > 0) await countBytes.run(tx, { repositoryId, bytes: size });
+  const { repositoryId, digest, size, now, limits } = link;
+  if ((await linkBlobQuery.run(tx, { repositoryId, digest, now })) === 0) return;
+  await addBytes(tx, repositoryId, size);
+  await checkStorage(tx, repositoryId, limits);
 }
 
 /** Takes the bytes of a blob that was unlinked off the repository's. */
 export async function uncountBytes(tx: Executor, repositoryId: string, size: number) {
-  await countBytes.run(tx, { repositoryId, bytes: -size });
+  await addBytes(tx, repositoryId, -size);
+}
+
+async function addBytes(tx: Executor, repositoryId: string, bytes: number): Promise<void> {
+  await countBytes.run(tx, { repositoryId, bytes });
+  await countInProject.run(tx, { repositoryId, bytes });
 }
 
 const discardQuery = query<{ key: string; state: string | null }>((db, p) =>
@@ -107,10 +133,10 @@ export const advanceUpload: Command<'AdvanceUpload'> = async (tx, args) => {
 export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
   // The session is what proves that this request, and no other, ends the upload.
   if ((await remove.run(tx, { id: args.id })) === 0) throw conflict();
-  const { digest, size, now, repositoryId } = args;
+  const { digest, size, now, repositoryId, limits } = args;
   const kept = (await insertBlob.run(tx, { digest, key: args.id, size, now })) > 0;
   if (!kept) await discard(tx, args.id, undefined);
-  await linkBlobOf(tx, { repositoryId, digest, size, now });
+  await linkBlobOf(tx, { repositoryId, digest, size, now, limits });
   return { kept };
 };
 

@@ -16,6 +16,7 @@ export function management(dialect: Dialect): Compilable[] {
     addColumn('teams', 'event_sequence', `${integer} not null default 0`),
     addColumn('accounts', 'email', text),
     addColumn('accounts', 'operator', `${integer} not null default 0`),
+    addColumn('projects', 'stored_bytes', `${integer} not null default 0`),
     addColumn('repositories', 'stored_bytes', `${integer} not null default 0`),
     addColumn('repositories', 'pushed_at', `${integer} not null default 0`),
     addColumn('repositories', 'pulled_at', integer),
@@ -258,6 +259,10 @@ export function management(dialect: Dialect): Compilable[] {
       'update repositories set stored_bytes = coalesce((select sum(b.size) from blob_links l ' +
         'join blobs b on b.digest = l.digest where l.repository_id = repositories.id), 0), ' +
         'pushed_at = coalesce((select max(m.pushed_at) from manifests m where m.repository_id = repositories.id), 0)',
+    ),
+    statement(
+      'update projects set stored_bytes = coalesce((select sum(r.stored_bytes) from repositories r ' +
+        'where r.project_id = projects.id), 0)',
     ),
   ];
 }

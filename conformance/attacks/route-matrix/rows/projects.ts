@@ -40,6 +40,9 @@ export const projectRows: Rows = {
   },
   deleteProject: { at: 'project', may: groups.manage, sample: newProject, makes: ['project'] },
 
+  getTeamUsage: { at: 'team', may: groups.pullTeam },
+  getProjectUsage: { at: 'project', may: groups.pull },
+
   listSecrets: sets,
   getSecret: { ...sets, sample: secret },
   putSecret: {

@@ -20,6 +20,7 @@ import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { trustPolicyRoutes } from './trust-policies.ts';
 import { uploadRoutes } from './uploads.ts';
+import { usageRoutes } from './usage.ts';
 import { variableRoutes } from './variables.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -38,6 +39,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...secretRoutes,
     ...variableRoutes,
     ...oidcTokenRoutes,
+    ...usageRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,

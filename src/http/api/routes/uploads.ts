@@ -148,6 +148,7 @@ async function take(call: Call, stream: ProgressStream | undefined) {
             return intake.receive(file as AsyncIterable<Buffer>, plan, (more) => {
               bytes += more;
               services.metrics.bytesIn.inc(more);
+              services.transfer.pushed(target.project.id, more);
               stream?.tell('received', { bytes, total: total ?? null });
             });
           },
