@@ -12,6 +12,7 @@ import { createLogin } from './auth/login.ts';
 import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
+import { PolicySimulator } from './auth/policy-simulator.ts';
 import { RegistryTokens } from './auth/registry-tokens.ts';
 import { Sealer } from './auth/sealer.ts';
 import { BrowserSessions } from './auth/sessions.ts';
@@ -241,6 +242,7 @@ async function compose(
     }),
     cursors,
     issuer,
+    simulator: new PolicySimulator({ oidc, audience }),
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
     audit,

@@ -15,7 +15,7 @@ const teamId = /^team_[0-9a-z-]{1,64}$/i;
  */
 export function createLogin(deps: {
   identities: Identities;
-  oidc: OidcVerifier;
+  oidc: Pick<OidcVerifier, 'verify'>;
   clock: Clock;
   used: (tokenId: string) => void;
 }): (username: string, password: string) => Promise<LoginResult> {
@@ -50,7 +50,7 @@ function parseOidc(
 }
 
 async function byJwt(
-  oidc: OidcVerifier,
+  oidc: Pick<OidcVerifier, 'verify'>,
   team: string | undefined,
   jwt: string,
 ): Promise<LoginResult> {

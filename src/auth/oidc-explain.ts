@@ -195,7 +195,8 @@ function show(value: unknown): string {
   );
 }
 
-function cut(value: unknown): unknown {
+/** A claim's value as it may be shown: what is long is cut. */
+export function cut(value: unknown): unknown {
   if (typeof value === 'string' && value.length > maxShown) return `${value.slice(0, maxShown)}…`;
   if (typeof value !== 'object' || value === null) return value;
   const json = JSON.stringify(value);

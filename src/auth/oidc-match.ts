@@ -26,6 +26,18 @@ export interface MatchResult {
   readonly mismatches: PolicyMismatch[];
 }
 
+/** Each claim that a policy asks for, and whether the token has it so. */
+export function judgeClaims(
+  policy: TrustPolicy,
+  claims: Claims,
+): (ClaimMismatch & { readonly matches: boolean })[] {
+  return Object.entries(policy.claims).map(([claim, expected]) => {
+    const received = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+    const texts = claim === 'sub' ? subjectTexts(claims) : claimTexts(received);
+    return { claim, expected, received, matches: matchesAny(expected, texts) };
+  });
+}
+
 /** The only audience of a token, or undefined where it has none or many. */
 export function soleAudience(claims: Claims): string | undefined {
   const { aud } = claims;
@@ -55,11 +67,9 @@ export function matchPolicies(
 }
 
 function failedClaims(policy: TrustPolicy, claims: Claims): ClaimMismatch[] {
-  return Object.entries(policy.claims).flatMap(([claim, expected]) => {
-    const received = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
-    const texts = claim === 'sub' ? subjectTexts(claims) : claimTexts(received);
-    return matchesAny(expected, texts) ? [] : [{ claim, expected, received }];
-  });
+  return judgeClaims(policy, claims)
+    .filter(({ matches }) => !matches)
+    .map(({ claim, expected, received }) => ({ claim, expected, received }));
 }
 
 function rank({ audience, claims }: PolicyMismatch): number {

@@ -1,4 +1,5 @@
 import { compactVerify } from 'jose';
+import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { TrustPolicies, TrustPolicy } from '../ports/trust-policies.ts';
 import {
@@ -41,8 +42,22 @@ export interface OidcVerifier {
     jwt: string,
     options?: { readonly teamId?: string | undefined; readonly now?: number | undefined },
   ): Promise<OidcResult>;
+  /**
+   * What is to be said of a JWT whether it is accepted or not; undefined where it is none. Its issuer is
+   * asked for keys only where `trusts` says so: else anybody could have any address called (A20).
+   */
+  examine(jwt: string, trusts: (issuer: string) => boolean): Promise<Examination | undefined>;
+  /** Why claims are not good at this time; undefined where they are. */
+  problemOfTime(claims: Readonly<Record<string, unknown>>): string | undefined;
   /** Ends requests under way and forgets all keys. */
   close(): void;
+}
+
+export interface Examination {
+  readonly issuer: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** `not-checked`: nobody trusts the issuer; `unavailable`: its keys cannot be had. */
+  readonly signature: 'valid' | 'invalid' | 'not-checked' | 'unavailable';
 }
 
 export interface OidcVerifierDeps {
@@ -97,6 +112,24 @@ export function createOidcVerifier(deps: OidcVerifierDeps): OidcVerifier {
     async verify(jwt, { teamId, now } = {}) {
       return judge(jwt, teamId, () => now ?? deps.clock.now());
     },
+    async examine(jwt, trusts) {
+      const token = parseJwt(jwt);
+      if (!token) return undefined;
+      const { issuer, claims } = token;
+      if (!trusts(issuer)) return { issuer, claims, signature: 'not-checked' };
+      try {
+        const signed = await isSigned(jwt, token, issuerKeys);
+        return { issuer, claims, signature: signed ? 'valid' : 'invalid' };
+      } catch (error) {
+        if (!(error instanceof RegistryError) || error.kind !== 'unavailable') throw error;
+        return { issuer, claims, signature: 'unavailable' };
+      }
+    },
+    problemOfTime: (claims) =>
+      denyByTime(String(claims.iss), claims, deps.clock.now())?.message.replace(
+        'The token is genuine, but its',
+        'Its',
+      ),
     close: () => issuerKeys.close(),
   };
 }

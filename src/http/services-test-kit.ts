@@ -9,6 +9,7 @@ import { KeyRings } from '../auth/key-rings.ts';
 import { createLogin } from '../auth/login.ts';
 import { createOidcVerifier } from '../auth/oidc-verifier.ts';
 import { createOutboundGuard } from '../auth/outbound-guard.ts';
+import { PolicySimulator } from '../auth/policy-simulator.ts';
 import { RegistryTokens } from '../auth/registry-tokens.ts';
 import { Sealer } from '../auth/sealer.ts';
 import { BrowserSessions } from '../auth/sessions.ts';
@@ -181,6 +182,7 @@ export async function openApplication(
     origins,
     cookies,
     issuer,
+    simulator: new PolicySimulator({ oidc, audience }),
     signIn: undefined,
     clock,
     logger,

@@ -1,4 +1,5 @@
 import type { Issuer } from '../../auth/issuer.ts';
+import type { PolicySimulator } from '../../auth/policy-simulator.ts';
 import type { Sealer } from '../../auth/sealer.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { TokenExchange } from '../../auth/token-exchange.ts';
@@ -22,6 +23,7 @@ export interface ApiServices extends Services {
   readonly discarded: () => void;
   readonly inspector: ImageInspector;
   readonly issuer: Issuer;
+  readonly simulator: PolicySimulator;
   readonly cookies: SessionCookies;
   /** Undefined: people sign in with tokens alone. */
   readonly signIn: SignIn | undefined;

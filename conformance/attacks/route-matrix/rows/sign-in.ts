@@ -23,6 +23,11 @@ export const signInRows: Rows = {
     ...{ at: 'signed-in', may: groups.signedIn, answers: 404 },
     exceptions: Object.fromEntries(browsers.map((name) => [name, [200, 'has one'] as const])),
   },
+  simulatePolicies: {
+    ...{ at: 'team', may: groups.manageTeam },
+    sample: () => ({ body: { claims: { sub: 'org/app' } } }),
+    bodies: ({ name }) => [{ claims: {}, repository: name }],
+  },
   createOidcToken: {
     ...{ at: 'project', may: groups.push },
     sample: () => ({ body: { environment: 'production' } }),

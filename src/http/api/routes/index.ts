@@ -16,6 +16,7 @@ import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { secretRoutes } from './secrets.ts';
 import { sessionRoutes } from './session.ts';
+import { simulatePolicyRoutes } from './simulate-policies.ts';
 import { teamRoutes } from './teams.ts';
 import { tokenRoutes } from './tokens.ts';
 import { trustPolicyRoutes } from './trust-policies.ts';
@@ -40,6 +41,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...variableRoutes,
     ...oidcTokenRoutes,
     ...usageRoutes,
+    ...simulatePolicyRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
     ...manifestRoutes,
