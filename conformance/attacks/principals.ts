@@ -52,7 +52,7 @@ export async function createTeamToken(
   server: GantryServer,
   registry: Registry,
   team: Pick<Team, 'id' | 'slug'>,
-  scope: 'read' | 'write' | 'admin',
+  scope: 'read' | 'create' | 'write' | 'admin',
   project?: string,
 ): Promise<Principal> {
   const narrowed = project === undefined ? [] : ['--project', project];
@@ -86,13 +86,17 @@ export interface Policy {
   readonly audience: string;
   /** Claim name -> patterns. */
   readonly claims: Readonly<Record<string, readonly string[]>>;
+  /** Pull and push, unless given. */
+  readonly actions?: readonly string[];
 }
 
-/** A trust policy that lets its tokens pull and push in all projects of the team. */
+/** A trust policy that lets its tokens do so in all projects of the team. */
 export function createPolicy(server: GantryServer, team: Team, policy: Policy): Promise<unknown> {
   const claims = Object.entries(policy.claims).flatMap(([name, patterns]) =>
     patterns.flatMap((pattern) => ['--claim', `${name}=${pattern}`]),
   );
   const place = ['--team', team.slug, '--project', '*', '--name', 'ci', '--issuer', policy.issuer];
-  return admin(server, 'policy', 'create', ...place, '--audience', policy.audience, ...claims);
+  const actions = policy.actions ? ['--actions', policy.actions.join(',')] : [];
+  const what = ['--audience', policy.audience, ...claims, ...actions];
+  return admin(server, 'policy', 'create', ...place, ...what);
 }
