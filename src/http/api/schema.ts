@@ -83,6 +83,7 @@ export const slug = text(63, {
 export const digest: Schema = {
   type: 'string',
   format: 'digest',
+  description: '`sha256:` and 64, or `sha512:` and 128, lower-case hexadecimal digits.',
   maxLength: 135,
   examples: ['sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
 };

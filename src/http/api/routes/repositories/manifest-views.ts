@@ -34,7 +34,7 @@ export function summaryOf(
 ) {
   const platforms = [row.platform, ...children.map((child) => child.platform)];
   const size = children.reduce((sum, child) => sum + child.imageSize, row.imageSize);
-  return { ...common(row, [...new Set(platforms.filter(isText))], size), tags };
+  return { ...common(row, [...new Set(platforms.filter(isText))].sort(), size), tags };
 }
 
 export function detailOf(inspection: Inspection) {

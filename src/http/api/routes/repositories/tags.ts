@@ -43,7 +43,7 @@ function viewOf(row: TagRow, children: readonly ChildImage[] | undefined) {
     mediaType: row.mediaType,
     size: row.size,
     imageSize: images.reduce((sum, image) => sum + image.imageSize, row.imageSize),
-    platforms: [...new Set(platforms.filter((one) => one !== undefined))],
+    platforms: [...new Set(platforms.filter((one) => one !== undefined))].sort(),
     createdAt: toTime(row.createdAt),
     pushedAt: toTime(row.updatedAt),
     pushedBy: row.updatedBy,
