@@ -4,6 +4,7 @@ import { dockerManifestList } from '../../src/oci/media-types.ts';
 import { assertMounted } from './support/checks.ts';
 import { type DockerEngine, docker20, startEngine } from './support/docker-engine.ts';
 import * as docker from './support/docker-verbs.ts';
+import { savedAndSent } from './support/form-upload.ts';
 import { dockerArchive, type Image, type Index, makeImage, makeIndex } from './support/images.ts';
 import { reference, seeded } from './support/layout-verbs.ts';
 import { oidcLogin } from './support/oidc.ts';
@@ -79,6 +80,8 @@ clientSuite<DockerEngine>({
     delete: 'docker deletes local images only',
   },
   extras: {
+    'saves an image, which curl sends by form': savedAndSent,
+
     'logs in with an OIDC token and pushes': async (engine, context) => {
       const image = makeImage({ seed: 'oidc' });
       const name = `${reference(context, 'by-oidc')}:v1`;

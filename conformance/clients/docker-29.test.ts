@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { assertMounted, assertStored } from './support/checks.ts';
 import { type DockerEngine, docker29, startEngine } from './support/docker-engine.ts';
 import * as docker from './support/docker-verbs.ts';
+import { savedAndSent } from './support/form-upload.ts';
 import { type Image, type Index, makeImage, makeIndex, writeLayout } from './support/images.ts';
 import { reference, seeded } from './support/layout-verbs.ts';
 import { oidcLogin } from './support/oidc.ts';
@@ -90,6 +91,8 @@ clientSuite<DockerEngine>({
     delete: 'docker deletes local images only',
   },
   extras: {
+    'saves an image, which curl sends by form': savedAndSent,
+
     'logs in with an OIDC token and pushes': async (engine, context) => {
       const image = makeImage({ seed: 'oidc' });
       const name = `${reference(context, 'by-oidc')}:v1`;
