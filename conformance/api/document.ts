@@ -76,8 +76,11 @@ interface Schema {
   readonly minItems?: number;
 }
 
+/** Of a text or of a list: a field of that name may be a number elsewhere. */
 const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && 'type' in value;
+  typeof value === 'object' &&
+  value !== null &&
+  /string|array/.test(String(Reflect.get(value, 'type')));
 
 /** A list that is sent (one that is got has no least length) has these alone; so has a text. */
 function withValues(schema: Schema, values: readonly (string | null)[]): unknown {
