@@ -12,7 +12,7 @@ const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ 
 test('nothing asked: all suites in their order', () => {
   assert.deepEqual(
     names([]),
-    'lint types check-deps check-size unit contract spec official clients faults'.split(' '),
+    'lint types check-deps check-size unit contract spec api official clients faults'.split(' '),
   );
 });
 
@@ -34,7 +34,7 @@ test('what --quick leaves out says why', () => {
   const left = suites.filter(({ notQuick }) => notQuick);
   assert.deepEqual(
     left.map(({ name }) => name),
-    ['clients', 'faults'],
+    ['api', 'clients', 'faults'],
   );
 });
 
