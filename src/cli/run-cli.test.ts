@@ -146,6 +146,9 @@ const calls: [line: string, method: string, params: object][] = [
     'repository.visibility',
     { repository: 'a/b/c', visibility: 'public' },
   ],
+  ['key list', 'key.list', {}],
+  ['key rotate --purpose issuer', 'key.rotate', { purpose: 'issuer' }],
+  ['key rotate --purpose issuer --now', 'key.rotate', { purpose: 'issuer', now: true }],
 ];
 for (const [line, method, params] of calls) {
   test(`gantry admin ${line}`, async () => {

@@ -25,6 +25,11 @@ async function openKit(
   t: { after(fn: () => unknown): void },
   policy: Partial<DeliveryPolicy> = {},
 ) {
+  // Before the stores: hooks run in the order in which they were given.
+  const ends: (() => Promise<unknown>)[] = [];
+  t.after(async () => {
+    for (const end of ends) await end();
+  });
   const world = await openWorld(t);
   const { metadata } = world;
   const receiver = await openReceiver(t);
@@ -45,11 +50,11 @@ async function openKit(
     ...{ writer: metadata.writer, outbox: metadata.outbox, clock, failed },
     ...{ keep: { forMs: 1e12, count: 1e6 }, published: () => {} },
   });
-  t.after(async () => {
-    await sender.stop();
-    await relay.stop();
-    await outbound.close();
-  });
+  ends.push(
+    () => sender.stop(),
+    () => relay.stop(),
+    () => outbound.close(),
+  );
   await relay.flush();
   return {
     ...{ world, metadata, receiver, sender, make },
