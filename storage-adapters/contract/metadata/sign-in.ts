@@ -108,6 +108,13 @@ export function signInContract(open: (t: { after(fn: () => unknown): void }) => 
     assert.deepEqual(await signUp('s1', account('acc_9', 'ada')), { accountId: 'acc_1' });
     assert.deepEqual(await signUp('s2', account('acc_2', 'ada')), { accountId: 'acc_2' });
     assert.equal((await db.teams.findAccount('acc_2'))?.name, 'ada 2');
+    for (const [subject, id, name] of [
+      ['s7', 'acc_0', 'acc_1'],
+      ['s8', 'acc_8', 'acc_2'],
+    ] as const) {
+      await signUp(subject, account(id, name));
+      assert.equal((await db.teams.findAccount(name))?.id, name, 'not who is named like its id');
+    }
     assert.equal((await db.sessions.findSignIn(issuer, 's1'))?.id, 'acc_1');
     assert.equal(await db.sessions.findSignIn('https://other.example', 's1'), undefined);
 

@@ -35,7 +35,10 @@ const account = query<{ key: string }, Schema['accounts']>((db, p) =>
   db
     .selectFrom('accounts')
     .selectAll()
-    .where((e) => e.or([e('id', '=', p('key')), e('name', '=', p('key'))])),
+    .where((e) => e.or([e('id', '=', p('key')), e('name', '=', p('key'))]))
+    // A provider may name somebody as another's id is: the id goes first.
+    .orderBy((e) => e('id', '=', p('key')), 'desc')
+    .limit(1),
 );
 const accounts = query<object, Schema['accounts']>((db) =>
   db.selectFrom('accounts').selectAll().orderBy('name'),

@@ -29,8 +29,8 @@ export const memberRoutes: readonly Route[] = [
     query: pageQuery(),
     replies: { 200: { description: 'A page of members.', schema: page(member, 'Members') } },
     async handle(call) {
-      const { identity, services, team } = call;
-      if (identity.accountId === undefined && !manages(call)) throw notManaging();
+      const { services, team } = call;
+      if (!belongs(call) && !manages(call)) throw notManaging();
       const scope = `members:${team.id}`;
       const [after] = services.cursors.read(scope, call.query.cursor) ?? [];
       const limit = limitOf(call);
@@ -50,7 +50,7 @@ export const memberRoutes: readonly Route[] = [
     params,
     replies: { 200: { description: 'The member.', schema: member } },
     async handle(call) {
-      if (call.identity.accountId === undefined && !manages(call)) throw notManaging();
+      if (!belongs(call) && !manages(call)) throw notManaging();
       return ok(viewOf(await memberOf(call)));
     },
   },
@@ -116,6 +116,11 @@ export const memberRoutes: readonly Route[] = [
     },
   },
 ];
+
+/** A person, by no token that is narrowed to projects, which may be another team's. */
+function belongs({ identity, team }: Call): boolean {
+  return identity.accountId !== undefined && mayActInTeam(identity, team.id, 'pull');
+}
 
 function manages({ identity, team }: Call): boolean {
   return identity.operator === true || mayActInTeam(identity, team.id, 'manage');

@@ -2,6 +2,7 @@ import type { LiveSession } from '../../../auth/sessions.ts';
 import { refuse } from '../../../oci/errors.ts';
 import type { Session } from '../../../ports/sessions.ts';
 import { recordingSignIn } from '../../sign-in-record.ts';
+import { wholePerson } from '../caller.ts';
 import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { list, nullable, object, text, time, toTime } from '../schema.ts';
 
@@ -122,12 +123,26 @@ export const sessionRoutes: readonly Route[] = [
     operationId: 'endSession',
     tag,
     summary: "Ends one of the caller's sessions, wherever it is open.",
+    description: 'A token with limits ends only those that it began.',
     access: { at: 'signed-in' },
     params: { session: { type: 'string', maxLength: 64, description: "The session's id." } },
     refusals: [404],
     replies: { 204: { description: 'It has ended.' } },
-    async handle({ params, identity, services }: Call) {
-      await services.cookies.sessions.end(identity, params.session ?? '');
+    async handle(call: Call) {
+      const { params, identity, services } = call;
+      const { sessions } = services.cookies;
+      const id = params.session ?? '';
+      const own = (await sessions.list(identity)).find((session) => session.id === id);
+      if (own && own.tokenId !== identity.id && identity.accountId !== undefined) {
+        if ((await wholePerson(call)) === undefined) {
+          throw refuse(
+            'denied',
+            `${identity.actor} may do less than the person, and may not end a session that it did not begin.`,
+            'Use a token without limits, or sign in.',
+          );
+        }
+      }
+      await sessions.end(identity, id);
       return noContent;
     },
   },
