@@ -20,13 +20,14 @@ export interface Places {
 /**
  * Finds what the path names and asks whether the caller may do the route's action there. What a stranger
  * hears is the same whether the place exists or not: 401 without credentials, else 404. Who knows the
- * place and may not do this is told 403.
+ * place and may not do this is told 403; `known` hears of the place first.
  */
 export async function grantAccess(
   services: Pick<Services, 'metadata'>,
   identity: Identity,
   access: Access,
   params: Readonly<Record<string, string>>,
+  known: (places: Places) => void = () => {},
 ): Promise<Places> {
   const stranger = identity.kind === 'anonymous';
   switch (access.at) {
@@ -44,6 +45,7 @@ export async function grantAccess(
     case 'team': {
       const team = await findTeam(services, params.team ?? '');
       if (!team || !(knowsTeam(identity, team.id) || identity.operator)) throw absent(identity);
+      known({ team });
       const may =
         access.action === 'known' ||
         mayActInTeam(identity, team.id, access.action) ||
@@ -53,7 +55,7 @@ export async function grantAccess(
     }
     case 'project':
     case 'repository':
-      return inProject(services, identity, access, params);
+      return inProject(services, identity, access, params, known);
   }
 }
 
@@ -62,6 +64,7 @@ async function inProject(
   identity: Identity,
   access: Extract<Access, { at: 'project' | 'repository' }>,
   params: Readonly<Record<string, string>>,
+  tell: (places: Places) => void,
 ): Promise<Places> {
   const team = await findTeam({ metadata }, params.team ?? '');
   const slug = params.project ?? '';
@@ -82,6 +85,7 @@ async function inProject(
   const shown = knows || (project && (await hasPublicParts(metadata, access, project)));
   if (!team || !project || !place || !shown) throw absent(identity);
   if (!knows) return { team, project };
+  tell({ team, project });
   if (!wanted.some((action) => mayAct(identity, place, action))) {
     if (identity.kind === 'anonymous') throw unauthorized();
     throw denied(identity, `needs the action ${wanted.join(' or ')} there`);

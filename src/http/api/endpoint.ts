@@ -9,9 +9,12 @@ import { etagOf, names, preconditionFailed } from './etag.ts';
 import type { Call, Reply, Route } from './route.ts';
 import { type ObjectSchema, object } from './schema.ts';
 import { sendReply } from './send.ts';
+import { Turns } from './turns.ts';
 import { validate } from './validate.ts';
 
 const noQuery = object({});
+/** Of changes that depend on what they change: between the look and the change there is no other of them. */
+const turns = new Turns();
 
 /**
  * One route as Express calls it. `reader`: the GET of the same path, which knows what an ETag is of.
@@ -41,7 +44,10 @@ export function createEndpoint(
           : await limits.loggingIn(res, address, usernameOf(authorization), identified);
       const budget = route.method === 'GET' ? 'apiReads' : 'apiWrites';
       await limits.take(budget, res, identity, address);
-      places = await grantAccess(services, identity, route.access, named(req.params));
+      // A refusal of who knows the place belongs in its team's log.
+      places = await grantAccess(services, identity, route.access, named(req.params), (known) => {
+        places = known;
+      });
       const query = queryOf(req);
       validate(params, named(req.params), 'path');
       validate(route.query ?? noQuery, query, 'query');
@@ -53,8 +59,16 @@ export function createEndpoint(
         params: named(req.params),
         ...places,
       } as Call;
-      await checkPrecondition(req, call, reader);
-      const reply = await perform(call, route);
+      const conditional = req.headers['if-match'] !== undefined && route.method !== 'GET';
+      const reply = await (conditional
+        ? turns.take(route.path, async () => {
+            // What was found before may have changed while it waited.
+            const found = await grantAccess(services, identity, route.access, call.params);
+            const now = { ...call, ...found } as Call;
+            await checkPrecondition(now, reader);
+            return perform(now, route);
+          })
+        : perform(call, route));
       if (reply) send(req, res, reply, route);
     } catch (error) {
       failure = error;
@@ -67,7 +81,7 @@ export function createEndpoint(
         audit.record({
           ...{ identity, address, requestId },
           action: route.operationId,
-          target: req.originalUrl.split('?', 1)[0]!.slice(0, 512),
+          target: withoutSecrets(req.originalUrl.split('?', 1)[0]!).slice(0, 512),
           teamId: places.team?.id,
           projectId: places.project?.id,
           result: info?.kind ?? 'ok',
@@ -76,6 +90,11 @@ export function createEndpoint(
       }
     }
   };
+}
+
+/** Where somebody pasted a token for its id. */
+function withoutSecrets(path: string): string {
+  return path.replace(/(gnts?_)[\w-]+/g, '$1…');
 }
 
 async function perform(call: Call, route: Route): Promise<Reply | undefined> {
@@ -91,13 +110,8 @@ async function perform(call: Call, route: Route): Promise<Reply | undefined> {
 }
 
 /** RFC 9110, 13.1.1: a change that was made to another version is not applied. */
-async function checkPrecondition(
-  req: Request,
-  call: Call,
-  reader: Route | undefined,
-): Promise<void> {
-  const header = req.headers['if-match'];
-  if (header === undefined || req.method === 'GET' || req.method === 'HEAD') return;
+async function checkPrecondition(call: Call, reader: Route | undefined): Promise<void> {
+  const header = call.req.headers['if-match']!;
   const current = reader && (await reader.handle({ ...call, query: {}, body: undefined }));
   if (!current || !names(header, etagOf(JSON.stringify(current.body)), false)) {
     throw preconditionFailed();

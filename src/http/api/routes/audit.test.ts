@@ -105,3 +105,25 @@ test('writes under /v2/ and logins are recorded, done and refused, with no secre
   assert.deepEqual([put?.teamId, put?.projectId, put?.address], ['team_1', 'prj_1', '127.0.0.1']);
   assert.ok(!JSON.stringify(records()).includes(secret.slice(4)));
 });
+
+test("what is refused to who knows the team is in the team's log, without a pasted token", async (t) => {
+  const { app, call, token } = await openApi(t);
+  const reader = await token({ scope: 'read' });
+  const as = await token();
+  const pasted = 'gnt_abcdefghijklmnopqrstuvwxyz0123456789';
+  assert.equal((await call('PATCH', '/teams/acme', { as: reader, body: {} })).status, 403);
+  const project = await call('DELETE', '/teams/acme/projects/shop', { as: reader });
+  assert.equal(project.status, 403);
+  assert.equal((await call('DELETE', `/teams/acme/tokens/${pasted}`, { as })).status, 404);
+  const records = () => app.logged.filter(({ level }) => level === 'audit');
+  while (records().length < 3) await new Promise(setImmediate);
+  const path = '/api/v1/teams/acme';
+  assert.deepEqual(
+    records().map((one) => [one.action, one.result, one.target, one.teamId, one.projectId]),
+    [
+      ['updateTeam', 'denied', path, 'team_1', undefined],
+      ['deleteProject', 'denied', `${path}/projects/shop`, 'team_1', 'prj_1'],
+      ['revokeToken', 'not-found', `${path}/tokens/gnt_…`, 'team_1', undefined],
+    ],
+  );
+});

@@ -147,3 +147,44 @@ test('accounts: made, changed, deleted with what opens by them', async (t) => {
   assert.equal((await call('GET', path, { as })).status, 404);
   assert.equal(await app.world.metadata.teams.findMember('team_1', made.body.id), undefined);
 });
+
+test('a token that is narrowed to projects is shown the members of no team', async (t) => {
+  const { call, account, token } = await openApi(t);
+  await account('acc_root', { operator: true });
+  await account('acc_1');
+  const root = await token({ accountId: 'acc_root' });
+  const body = { role: 'viewer' };
+  await call('PUT', '/teams/acme/members/acc_1', { as: root, body });
+  const narrowed = await token({ accountId: 'acc_1', projectIds: ['prj_elsewhere'] });
+  for (const path of ['/teams/acme/members', '/teams/acme/members/acc_1']) {
+    assert.equal((await call('GET', path, { as: narrowed })).status, 403);
+    const whole = await token({ accountId: 'acc_1', scope: 'read' });
+    assert.equal((await call('GET', path, { as: whole })).status, 200);
+  }
+});
+
+test('of two changes to the same version at once, one is refused', async (t) => {
+  const { call, token } = await openApi(t);
+  const as = await token();
+  const etag = (await call('GET', '/teams/acme', { as })).headers.get('etag') ?? '';
+  const rename = (name: string) =>
+    call('PATCH', '/teams/acme', { as, body: { name }, headers: { 'If-Match': etag } });
+  const both = await Promise.all([rename('One'), rename('Two')]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412]);
+});
+
+test('a token with limits ends only the sessions that it began', async (t) => {
+  const { call, account, token } = await openApi(t);
+  await account('acc_1');
+  const whole = await token({ accountId: 'acc_1' });
+  const narrow = await token({ accountId: 'acc_1', scope: 'read' });
+  const begin = async (of: string) =>
+    (await call('POST', '/session', { body: { token: of } })).body.id as string;
+  const [ofWhole, ofNarrow] = [await begin(whole), await begin(narrow)];
+  const end = async (id: string, as: string) =>
+    (await call('DELETE', `/sessions/${id}`, { as })).status;
+  assert.equal(await end(ofWhole, narrow), 403);
+  assert.equal(await end(ofNarrow, narrow), 204);
+  assert.equal(await end(await begin(narrow), whole), 204);
+  assert.equal(await end(ofWhole, whole), 204);
+});
