@@ -72,7 +72,13 @@ export function matchingFiles(
 }
 
 async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome> {
-  const files = matchingFiles(suite, options);
+  const matching = matchingFiles(suite, options);
+  const slow = new Set(
+    options.quick ? globSync([...(suite.slow?.files ?? [])], { cwd: options.root }) : [],
+  );
+  // A file that was asked for by its path runs, however slow it is.
+  const left = options.filters.length > 0 ? [] : matching.filter((file) => slow.has(file));
+  const files = matching.filter((file) => !left.includes(file));
   if (files.length === 0) {
     options.say(`  ✗ FAILED: there is no test file: ${suite.files.join(' ')}`);
     return failedWhole('there is no test file');
@@ -93,10 +99,19 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
       GANTRY_TEST_QUICK: options.quick ? '1' : undefined,
     };
     const ended = await run(args, env, suite, options, options.print);
-    return judge(readCounts(countsFile), ended, options.say);
+    return withSkips(judge(readCounts(countsFile), ended, options.say), left, suite.slow?.why);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function withSkips(outcome: Outcome, files: readonly string[], why = ''): Outcome {
+  const skips = files.map((test) => ({ test, reason: why }));
+  return {
+    ...outcome,
+    skipped: outcome.skipped + files.length,
+    skips: [...outcome.skips, ...skips],
+  };
 }
 
 /** What the counts come to, and one failure more where the run ended otherwise than they say. */

@@ -12,7 +12,9 @@ const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ 
 test('nothing asked: all suites in their order', () => {
   assert.deepEqual(
     names([]),
-    'lint types check-deps check-size unit contract spec api official clients faults'.split(' '),
+    'lint types check-deps check-size unit contract spec attacks api official clients faults'.split(
+      ' ',
+    ),
   );
 });
 

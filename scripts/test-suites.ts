@@ -21,6 +21,8 @@ export interface FileSuite extends Common {
   readonly files: readonly string[];
   /** Files that run at once; one for suites whose programs share a machine's engine. */
   readonly atOnce: number;
+  /** Of `files`, what `--quick` leaves out, and why. */
+  readonly slow?: { readonly files: readonly string[]; readonly why: string };
   /** Programs of conformance/tools that are built before it, unless `--quick`. */
   readonly tools?: readonly string[] | 'all';
 }
@@ -60,6 +62,15 @@ export const suites: readonly Suite[] = [
     name: 'unit',
     about: 'what lies beside the source',
     files: ['src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}', 'conformance/tools/**/*.test.ts'],
+    slow: {
+      files: [
+        'src/cli/live.test.ts',
+        'src/http/api/{routes,uploads}/**/*.test.ts',
+        'src/maintenance/{measure*,sweeper}.test.ts',
+        'src/events/webhook-sender.test.ts',
+      ],
+      why: 'runs whole servers or waits: npm test -- --only unit',
+    },
     atOnce: 2,
     limit: 10,
   },
@@ -68,6 +79,10 @@ export const suites: readonly Suite[] = [
     name: 'contract',
     about: 'every adapter against its port',
     files: ['storage-adapters/**/*.test.ts'],
+    slow: {
+      files: ['storage-adapters/blobs/s3/*.test.ts', 'storage-adapters/blobs/memory.test.ts'],
+      why: 'runs S3 servers that fail: npm test -- --only contract',
+    },
     atOnce: 2,
     limit: 20,
     tools: ['versitygw'],
@@ -75,11 +90,27 @@ export const suites: readonly Suite[] = [
   {
     kind: 'files',
     name: 'spec',
-    about: 'the distribution-spec by section, attacks, fuzz',
-    files: ['conformance/{spec,attacks,fuzz}/**/*.test.ts'],
+    about: 'the distribution-spec by section, fuzz',
+    files: ['conformance/{spec,fuzz}/**/*.test.ts'],
+    atOnce: 2,
+    limit: 20,
+    tools: ['versitygw'],
+  },
+  {
+    kind: 'files',
+    name: 'attacks',
+    about: 'what must be refused, and what must be survived',
+    files: ['conformance/attacks/**/*.test.ts'],
+    slow: {
+      files: [
+        'conformance/attacks/route-matrix/*.test.ts',
+        'conformance/attacks/{revocation,trust,own-issuer,strangers,forged-jwts}.test.ts',
+        'conformance/attacks/{dropped-uploads,slowness,form-archives,deleted-repository}.test.ts',
+      ],
+      why: 'takes half a minute: npm test -- --only attacks',
+    },
     atOnce: 2,
     limit: 30,
-    tools: ['versitygw'],
   },
   {
     kind: 'files',
