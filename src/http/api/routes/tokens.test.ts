@@ -39,12 +39,27 @@ test('nobody makes a team token that may do more than itself', async (t) => {
   const narrowed = await token({ projectIds: ['prj_1'] });
   assert.equal((await make(narrowed, { scope: 'read', projects: ['shop'] })).status, 403);
   const manages = await robot(['pull', 'manage']);
-  assert.equal((await make(manages, { scope: 'read' })).status, 201);
+  assert.equal((await make(manages, { scope: 'read', expires: '1s' })).status, 201);
   for (const scope of ['create', 'write', 'admin']) {
     const refused = await make(manages, { scope });
     assert.equal(refused.status, 403, scope);
     assert.match(refused.body.message, /may do less than a token of scope/);
   }
+});
+
+test('a token that ends makes none that outlives it', async (t) => {
+  const { call, token } = await openApi(t);
+  const as = await token();
+  const body = { name: 'hour', scope: 'admin', expires: '1h' };
+  const hour = (await call('POST', '/teams/acme/tokens', { as, body })).body.token;
+  for (const expires of [{}, { expires: '2h' }]) {
+    const more = { name: 'x', scope: 'read', ...expires };
+    const refused = await call('POST', '/teams/acme/tokens', { as: hour, body: more });
+    assert.equal(refused.status, 403);
+    assert.match(refused.body.message, /outlives it/);
+  }
+  const less = { name: 'x', scope: 'read', expires: '30m' };
+  assert.equal((await call('POST', '/teams/acme/tokens', { as: hour, body: less })).status, 201);
 });
 
 test('projects of a token are those of its team', async (t) => {

@@ -48,7 +48,7 @@ export const tokenRoutes: readonly Route[] = [
     operationId: 'createToken',
     tag,
     summary: 'Makes a token of the team, for a robot. It is shown this once.',
-    description: 'Nobody makes a token that may do more than the caller.',
+    description: 'Nobody makes a token that may do more than the caller, or that outlives it.',
     access,
     body: tokenBody,
     idempotent: true,
@@ -67,6 +67,15 @@ export const tokenRoutes: readonly Route[] = [
       }
       const owner = { teamId: team.id, accountId: undefined, projectIds: ids };
       const { token, secret, hash } = makeToken(request, owner, services.clock.now());
+      const end = identity.expiresAt;
+      // Else an hour with a CI job's token would be for ever.
+      if (end !== undefined && (token.expiresAt === undefined || token.expiresAt > end)) {
+        throw refuse(
+          'denied',
+          `${identity.actor} expires at ${new Date(end).toISOString()}, and may make no token that outlives it.`,
+          'Give it an earlier "expires", or make it with a token that does not expire.',
+        );
+      }
       const { actor } = identity;
       await services.metadata.writer.run('CreateToken', { token, hash, actor });
       const [view] = await tokenViews(call, [token]);
