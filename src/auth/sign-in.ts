@@ -244,7 +244,9 @@ function personOf(claims: Readonly<Record<string, unknown>> & { readonly sub: st
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
   const email = claims.email_verified === true ? text('email') : undefined;
-  const name = email ?? text('preferred_username') ?? text('name') ?? claims.sub;
+  // An address that nobody verified must not look like one: people are added to teams by it.
+  const unverified = (text('preferred_username') ?? text('name') ?? claims.sub).split('@', 1)[0]!;
+  const name = email ?? unverified;
   const plain = name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim();
   return { subject: claims.sub, email, name: plain.slice(0, 100).trim() || 'somebody' };
 }

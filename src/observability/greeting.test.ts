@@ -21,6 +21,7 @@ test('the lines of a first push, ready to paste, without the token', () => {
     `docker tag hello:latest ${image}`,
     `docker push ${image}`,
     `docker pull ${image}`,
+    `${url}/api/v1/docs`,
   ])
     assert.ok(text.includes(line), line);
   assert.doesNotMatch(text, /gnt_canary/);

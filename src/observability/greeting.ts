@@ -39,6 +39,7 @@ export function greeting(started: Started, config: { readonly data: string }): s
   } else {
     lines.push('  npx gantry admin token create --help   makes a token to log in with', '');
   }
+  lines.push(`  ${started.url}/api/v1/docs   the API, for what is not pushed or pulled`, '');
   return `${lines.join('\n')}\n`;
 }
 
