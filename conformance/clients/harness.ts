@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { startEnv } from '../tools/start-env.ts';
 import { type Daemon, startDaemon } from './support/daemon.ts';
 import { Registry } from './support/registry.ts';
 import { must } from './support/run.ts';
@@ -52,6 +53,7 @@ export async function startGantry({ folder, env = {} }: GantryOptions): Promise<
   const settings = {
     PATH: systemPath,
     HOME: folder,
+    ...startEnv,
     GANTRY_DATA: data,
     GANTRY_HOST: '127.0.0.1',
     GANTRY_PORT: '0',

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { startEnv } from '../tools/start-env.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -62,6 +63,7 @@ export async function startServer(options: ServerOptions = {}): Promise<GantrySe
   const dataFolder = await mkdtemp(join(tmpdir(), 'gantry-spec-'));
   const readyWithin = options.readyWithin ?? 30_000;
   let env: Record<string, string> = {
+    ...startEnv,
     ...serverEnv(dataFolder),
     GANTRY_HOST: '127.0.0.1',
     GANTRY_PORT: '0',

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findProgram } from '../../conformance/tools/cache.ts';
+import { startEnv } from '../../conformance/tools/start-env.ts';
 import type { S3Server } from '../../conformance/tools/versitygw.ts';
 import { freePort, type Program, startProgram } from './processes.ts';
 
@@ -36,7 +37,7 @@ export async function startGantry({ folder, s3, publicEndpoint }: Place): Promis
     env: {
       GANTRY_DATA: data,
       GANTRY_PORT: '0',
-      ...(await startEnv()),
+      ...startEnv,
       ...(s3 && {
         GANTRY_STORAGE: `s3://${s3.bucket}/gantry`,
         GANTRY_S3_ENDPOINT: s3.endpoint,
@@ -69,15 +70,6 @@ export async function startGantry({ folder, s3, publicEndpoint }: Place): Promis
     },
     stop: () => program.stop(),
   };
-}
-
-/** What `npm start` sets for the server. */
-async function startEnv(): Promise<Record<string, string>> {
-  const path = join(root, 'scripts', 'server-env.mjs');
-  const { serverEnv } = (await import(path)) as {
-    serverEnv(env: Readonly<Record<string, string>>): Record<string, string>;
-  };
-  return serverEnv({});
 }
 
 /** Why the peer cannot be run, or undefined. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startEnv } from '../../tools/start-env.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 
@@ -51,8 +52,7 @@ export function launch({ data, env = {} }: LaunchOptions): Launched {
     env: {
       PATH: process.env.PATH ?? '',
       HOME: process.env.HOME ?? '',
-      // As scripts/start.mjs has it.
-      UV_THREADPOOL_SIZE: '8',
+      ...startEnv,
       NODE_COMPILE_CACHE: join(root, '.cache', 'compile'),
       GANTRY_DATA: data,
       GANTRY_HOST: '127.0.0.1',
