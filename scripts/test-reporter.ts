@@ -127,7 +127,9 @@ class Run {
   #fileDone(file: string, milliseconds: number): string {
     const { tests, failed } = this.#file(file);
     const mark = failed > 0 ? '✗' : '✓';
-    return `  ${mark} ${short(file)}  ${tests} tests, ${(milliseconds / 1000).toFixed(1)} s\n`;
+    // Tests that a shared suite defines are counted, but under that suite's own file.
+    const count = tests > 0 ? `${tests} tests, ` : '';
+    return `  ${mark} ${short(file)}  ${count}${(milliseconds / 1000).toFixed(1)} s\n`;
   }
 
   #printed(file: string | undefined, text: string): void {
