@@ -20,7 +20,8 @@ export interface RelayTimes {
   readonly pruneMs: number;
 }
 
-const usualTimes: RelayTimes = { delayMs: 10, pollMs: 1000, pruneMs: 60_000 };
+/** At 10 ms instead, eight clients that push at once get a fifth less through: each run costs the writer. */
+const usualTimes: RelayTimes = { delayMs: 50, pollMs: 1000, pruneMs: 60_000 };
 
 /** Small enough that a push never waits long behind it in the writer. */
 const batch = 200;
