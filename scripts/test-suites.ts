@@ -104,7 +104,7 @@ export const suites: readonly Suite[] = [
     slow: {
       files: [
         'conformance/attacks/route-matrix/*.test.ts',
-        'conformance/attacks/{revocation,trust,own-issuer,strangers,forged-jwts}.test.ts',
+        'conformance/attacks/{revocation,trust,own-issuer,strangers,forged-jwts,create-only,leaks}.test.ts',
         'conformance/attacks/{dropped-uploads,slowness,form-archives,deleted-repository}.test.ts',
       ],
       why: 'takes half a minute: npm test -- --only attacks',
