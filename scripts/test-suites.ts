@@ -92,6 +92,7 @@ export const suites: readonly Suite[] = [
     name: 'spec',
     about: 'the distribution-spec by section, fuzz',
     files: ['conformance/{spec,fuzz}/**/*.test.ts'],
+    slow: { files: ['conformance/fuzz/*.test.ts'], why: 'takes a while: npm test -- --only spec' },
     atOnce: 2,
     limit: 20,
     tools: ['versitygw'],
@@ -104,10 +105,9 @@ export const suites: readonly Suite[] = [
     slow: {
       files: [
         'conformance/attacks/route-matrix/*.test.ts',
-        'conformance/attacks/{revocation,trust,own-issuer,strangers,forged-jwts,create-only,leaks}.test.ts',
-        'conformance/attacks/{dropped-uploads,slowness,form-archives,deleted-repository}.test.ts',
+        'conformance/attacks/!(bad-input|login|manifests|names-and-digests).test.ts',
       ],
-      why: 'takes half a minute: npm test -- --only attacks',
+      why: 'starts servers of its own, or waits: npm test -- --only attacks',
     },
     atOnce: 2,
     limit: 30,
