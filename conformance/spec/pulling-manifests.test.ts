@@ -116,10 +116,10 @@ describe('Pulling manifests', () => {
     }
   });
 
-  test('API: an ETag, where there is one, answers If-None-Match (RFC 9110, 13.1.2)', async (t) => {
+  test('API: the ETag answers If-None-Match (RFC 9110, 13.1.2)', async () => {
     const path = `/v2/${repository}/manifests/single`;
     const etag = (await fixture.registry.get(path)).header('etag');
-    if (etag === undefined) return t.skip('the registry sends no ETag');
+    assert.ok(etag, 'the answer has an ETag');
     const same = await fixture.registry.get(path, { headers: { 'if-none-match': etag } });
     expectStatus(same, 304);
     assert.equal(same.body.length, 0);

@@ -68,8 +68,8 @@ export const unique = (prefix: string): string => `${prefix}-${++made}`;
 
 /** The same kind of value, of nothing that exists. */
 export function absentLike(value: string): string {
-  const id = /^([a-z]+)_[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/.exec(value);
-  if (id) return `${id[1]}_00000000-0000-7000-8000-${String(++made).padStart(12, '0')}`;
+  const id = /^([a-z]+)_[0-9a-f]{32}$/.exec(value);
+  if (id) return `${id[1]}_${String(++made).padStart(32, '0')}`;
   if (/^sha256:[0-9a-f]{64}$/.test(value)) return `sha256:${String(++made).padStart(64, '0')}`;
   return /^[A-Z0-9_]+$/.test(value) ? `ABSENT_${++made}` : unique('absent');
 }

@@ -4,6 +4,7 @@ import type { Project } from '../../ports/projects.ts';
 import type { Token, TokenScope } from '../../ports/tokens.ts';
 import { newId } from '../../projects/ids.ts';
 import { newToken } from '../../projects/token-secret.ts';
+import { limitOf } from './paging.ts';
 import type { Call } from './route.ts';
 import { list, nullable, object, oneOf, text, time, title, toTime } from './schema.ts';
 
@@ -25,6 +26,9 @@ const shown = {
   lastUsedAt: nullable(time),
 } as const;
 
+export const tokenParams = {
+  token: { type: 'string', maxLength: 255, description: "The token's id." },
+} as const;
 export const tokenSchema = object(shown, { title: 'Token' });
 export const newTokenSchema = object(
   {
@@ -155,3 +159,14 @@ function stateOf({ revokedAt, expiresAt }: Token, now: number): string {
 }
 
 const timeOrNull = (at: number | undefined) => (at === undefined ? null : toTime(at));
+
+/** A page of the tokens of a team or of a person, newest first, without their secrets. */
+export async function tokenPage(call: Call, owner: { teamId: string } | { accountId: string }) {
+  const { cursors, metadata } = call.services;
+  const scope = `tokens:${'teamId' in owner ? owner.teamId : owner.accountId}`;
+  const [before] = cursors.read(scope, call.query.cursor) ?? [];
+  const limit = limitOf(call);
+  const rows = await metadata.tokens.page(owner, before as string | undefined, limit + 1);
+  const { items, next } = cursors.page(scope, rows, limit, (row) => [row.id]);
+  return { items: await tokenViews(call, items), next };
+}

@@ -3,24 +3,23 @@ import { covers, mayMake } from '../../../auth/delegation.ts';
 import { refuse } from '../../../oci/errors.ts';
 import type { Token } from '../../../ports/tokens.ts';
 import { heldToken, personOf } from '../caller.ts';
-import { limitOf, pageQuery } from '../paging.ts';
+import { pageQuery } from '../paging.ts';
 import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { page } from '../schema.ts';
 import {
   makeToken,
   newTokenSchema,
+  tokenParams as params,
   projectIds,
   type TokenRequest,
   tokenBody,
+  tokenPage,
   tokenSchema,
   tokenViews,
 } from '../token-views.ts';
 
 const access = { at: 'signed-in' } as const;
 const tag = 'Tokens';
-const params = {
-  token: { type: 'string', maxLength: 255, description: "The token's id." },
-} as const;
 
 /** Tokens of the person who calls. Robots have none: 403. */
 export const myTokenRoutes: readonly Route[] = [
@@ -34,18 +33,7 @@ export const myTokenRoutes: readonly Route[] = [
     query: pageQuery(),
     replies: { 200: { description: 'A page of tokens.', schema: page(tokenSchema, 'Tokens') } },
     async handle(call) {
-      const { cursors, metadata } = call.services;
-      const accountId = personOf(call);
-      const scope = `tokens:${accountId}`;
-      const [before] = cursors.read(scope, call.query.cursor) ?? [];
-      const limit = limitOf(call);
-      const rows = await metadata.tokens.page(
-        { accountId },
-        before as string | undefined,
-        limit + 1,
-      );
-      const { items, next } = cursors.page(scope, rows, limit, (row) => [row.id]);
-      return ok({ items: await tokenViews(call, items), next });
+      return ok(await tokenPage(call, { accountId: personOf(call) }));
     },
   },
   {

@@ -2,25 +2,23 @@ import { mayGive } from '../../../auth/delegation.ts';
 import { actionsOf } from '../../../auth/identities.ts';
 import { refuse } from '../../../oci/errors.ts';
 import type { Token } from '../../../ports/tokens.ts';
-import { limitOf, pageQuery } from '../paging.ts';
+import { pageQuery } from '../paging.ts';
 import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { page } from '../schema.ts';
 import {
   makeToken,
   newTokenSchema,
+  tokenParams as params,
   projectIds,
   type TokenRequest,
   tokenBody,
+  tokenPage,
   tokenSchema,
   tokenViews,
 } from '../token-views.ts';
 
 const access = { at: 'team', action: 'manage' } as const;
 const tag = 'Tokens';
-const params = {
-  token: { type: 'string', maxLength: 255, description: "The token's id." },
-} as const;
-
 export const tokenRoutes: readonly Route[] = [
   {
     method: 'GET',
@@ -32,14 +30,7 @@ export const tokenRoutes: readonly Route[] = [
     query: pageQuery(),
     replies: { 200: { description: 'A page of tokens.', schema: page(tokenSchema, 'Tokens') } },
     async handle(call) {
-      const { cursors, metadata } = call.services;
-      const scope = `tokens:${call.team.id}`;
-      const [before] = cursors.read(scope, call.query.cursor) ?? [];
-      const limit = limitOf(call);
-      const filter = { teamId: call.team.id };
-      const rows = await metadata.tokens.page(filter, before as string | undefined, limit + 1);
-      const { items, next } = cursors.page(scope, rows, limit, (row) => [row.id]);
-      return ok({ items: await tokenViews(call, items), next });
+      return ok(await tokenPage(call, { teamId: call.team.id }));
     },
   },
   {
