@@ -1,4 +1,5 @@
 import type { PlanName } from '../ports/teams.ts';
+import type { FunctionsConfig } from './function-settings.ts';
 
 /**
  * The settings of one process: read once, frozen, handed to what needs them. Durations are
@@ -76,6 +77,7 @@ export interface Config {
   readonly bodyTimeout: number;
   readonly keepAlive: number;
   readonly drainTimeout: number;
+  readonly functions: FunctionsConfig;
   /** Threads for file work, taken by the start script before the program runs. */
   readonly fileThreads: number;
 }

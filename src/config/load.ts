@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { parseKey, parseStorage } from './formats.ts';
+import { functionsConfig } from './function-settings.ts';
 import { readConfigFile } from './read-config-file.ts';
 import { readEnv } from './read-env.ts';
 import { relationProblems } from './relations.ts';
@@ -98,6 +99,7 @@ function toConfig(
     bodyTimeout: parseDuration(s.bodyTimeout)!,
     keepAlive: parseDuration(s.keepAlive)!,
     drainTimeout: parseDuration(s.drainTimeout)!,
+    functions: functionsConfig(s),
     fileThreads: s.fileThreads,
   };
 }

@@ -1,4 +1,5 @@
 import { eventSettings } from './event-settings.ts';
+import { functionSettings } from './function-settings.ts';
 import { planSettings } from './plan-settings.ts';
 import { rateSettings } from './rate-settings.ts';
 import {
@@ -215,6 +216,7 @@ const properties = {
   ...eventSettings,
   ...signInSettings,
   ...rateSettings,
+  ...functionSettings,
   headersTimeout: {
     ...duration(100, HOUR, 'from 100ms to 1h'),
     default: '30s',

@@ -2,13 +2,14 @@ import { Ajv, type ErrorObject } from 'ajv';
 import type { PlanName } from '../ports/teams.ts';
 import type { LogLevel, MetricsAccess } from './config.ts';
 import { formats } from './formats.ts';
+import type { GivenFunctionSettings } from './function-settings.ts';
 import { envName, type SettingName, settings, settingsSchema } from './schema.ts';
 import { parseBytes, parseDuration } from './units.ts';
 
 export type GivenSettings = Partial<Record<SettingName, unknown>>;
 
 /** What the schema lets through, with its defaults: texts as they were given. */
-export interface Settings {
+export interface Settings extends GivenFunctionSettings {
   readonly data: string;
   readonly host: string;
   readonly port: number;

@@ -3,6 +3,7 @@ import type { LayerCompression } from '../oci/media-types.ts';
 import type { BlobRow, Measure } from './blobs.ts';
 import type { ApiCommands } from './commands-api.ts';
 import type { EventCommands } from './commands-events.ts';
+import type { DeploymentReservation, ReservedHost } from './commands-functions.ts';
 import type { ProjectCommands } from './commands-projects.ts';
 import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
@@ -46,6 +47,8 @@ export interface PutManifestArgs {
   readonly tags: readonly string[];
   /** False: rejects with `denied` where a tag of `tags` points at something else. */
   readonly overwrite: boolean;
+  /** What it deploys, for those tags that it moves. */
+  readonly deploy?: DeploymentReservation | undefined;
   readonly actor: string;
   readonly limits: CountLimits;
   readonly now: number;
@@ -185,7 +188,10 @@ export interface Commands
   UnlinkBlob: { args: { repositoryId: string; digest: Digest }; result: null };
 
   /** Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed` where it is new, `tag.moved` for each tag that changed. */
-  PutManifest: { args: PutManifestArgs; result: { created: boolean; movedTags: string[] } };
+  PutManifest: {
+    args: PutManifestArgs;
+    result: { created: boolean; movedTags: string[]; deployments: readonly ReservedHost[] };
+  };
   /** `PutManifest` of each in turn, all of them or none. */
   PutManifests: { args: { puts: readonly PutManifestArgs[] }; result: null };
   DeleteTag: {

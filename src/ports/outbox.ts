@@ -8,7 +8,10 @@ export type EventType =
   | 'repository.created'
   | 'repository.deleted'
   | 'token.created'
-  | 'token.revoked';
+  | 'token.revoked'
+  | 'deployment.ready'
+  | 'deployment.failed'
+  | 'environment.moved';
 
 /** What happened, written in the transaction of the change itself. */
 export interface OutboxRow {
@@ -30,6 +33,9 @@ export const allEventTypes: readonly EventType[] = [
   'repository.deleted',
   'token.created',
   'token.revoked',
+  'deployment.ready',
+  'deployment.failed',
+  'environment.moved',
 ];
 
 export interface Outbox {

@@ -14,6 +14,7 @@ export function manifestsContract(
     assert.deepEqual(await db.writer.run('PutManifest', put), {
       created: true,
       movedTags: ['v1', 'latest'],
+      deployments: [],
     });
     for (const reference of ['v1', 'latest', put.digest]) {
       const found = await db.manifests.resolve(path, reference);

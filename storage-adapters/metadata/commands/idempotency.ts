@@ -1,6 +1,6 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 
 /** How long an answer is kept. */

@@ -140,7 +140,7 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
     now,
   });
   for (const { tag, from } of moves) await emitMoved(tx, { ...args, tag }, from);
-  return { created, movedTags: moves.map(({ tag }) => tag) };
+  return { created, movedTags: moves.map(({ tag }) => tag), deployments: [] };
 };
 
 export const putManifests: Command<'PutManifests'> = async (tx, { puts }) => {

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { type Executor, query } from '../database.ts';
-import type { ManagementSchema, Schema } from '../schema.ts';
+import type { Schema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 
 type OutboxRow = Schema['outbox'];

@@ -1,7 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import type { Session } from '../../../src/ports/sessions.ts';
 import { query } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 
 type SignInRow = ManagementSchema['sign_ins'];

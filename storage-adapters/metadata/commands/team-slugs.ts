@@ -1,6 +1,6 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { type Executor, query } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 
 const find = query<{ id: string }, { slug: string; name: string; plan: string }>((db, p) =>

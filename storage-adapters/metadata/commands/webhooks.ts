@@ -1,7 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import type { Webhook } from '../../../src/ports/webhooks.ts';
 import { type Executor, query } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 import { addDelivery } from './relay-events.ts';
 

@@ -4,9 +4,14 @@ import type { CompiledStatement, Dialect, Executor, SqlValue } from '../database
 import { query } from '../database.ts';
 import { registry } from './001-registry.ts';
 import { management } from './002-management.ts';
+import { functions } from './003-functions.ts';
 
 /** In order; a released one never changes. */
-const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [registry, management];
+const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
+  registry,
+  management,
+  functions,
+];
 
 export const schemaVersion = migrations.length;
 

@@ -1,6 +1,6 @@
 import type { AuditRow, AuditRows } from '../../../src/ports/audit.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 
 type Row = ManagementSchema['audit'];
 

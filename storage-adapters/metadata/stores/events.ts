@@ -1,7 +1,7 @@
 import type { EventRow, Events } from '../../../src/ports/events.ts';
 import type { EventType } from '../../../src/ports/outbox.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 
 type Row = ManagementSchema['events'];
 

@@ -1,7 +1,7 @@
 import type { IssuedToken, IssuedTokens } from '../../../src/ports/issued-tokens.ts';
 import type { Action } from '../../../src/ports/trust-policies.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 
 type Row = ManagementSchema['issued_tokens'];
 

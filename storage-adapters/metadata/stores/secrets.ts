@@ -1,6 +1,6 @@
 import type { Secret, Secrets, Variable, Variables } from '../../../src/ports/secrets.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { ManagementSchema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 
 type SecretRow = ManagementSchema['secrets'];
 type VariableRow = ManagementSchema['environment_variables'];

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Session, Sessions } from '../../../src/ports/sessions.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { ManagementSchema, Schema } from '../schema.ts';
+import type { Schema } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 import { toAccount } from './teams.ts';
 
 type Row = ManagementSchema['sessions'];

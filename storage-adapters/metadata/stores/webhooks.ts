@@ -7,7 +7,8 @@ import type {
   Webhooks,
 } from '../../../src/ports/webhooks.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { Builder, ManagementSchema } from '../schema.ts';
+import type { Builder } from '../schema.ts';
+import type { ManagementSchema } from '../schema-management.ts';
 
 type HookRow = ManagementSchema['webhooks'];
 type DeliveryRow = ManagementSchema['webhook_deliveries'];

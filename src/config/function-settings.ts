@@ -1,0 +1,87 @@
+import { duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
+import { parseDuration } from './units.ts';
+
+/** Settings of functions. */
+export const functionSettings = {
+  functions: {
+    ...text,
+    enum: ['auto', 'on', 'off'],
+    default: 'auto',
+    description:
+      'Whether pushed images run as functions. auto: where a container engine is found; on: the start fails where none is.',
+    allowed: 'auto, on or off',
+    example: 'off',
+  },
+  dockerHost: {
+    ...text,
+    minLength: 1,
+    absent: 'DOCKER_HOST, else unix:///var/run/docker.sock',
+    description: 'The container engine that runs functions.',
+    allowed: 'unix:///path/of/docker.sock or tcp://host:port',
+    example: 'unix:///run/user/1000/docker.sock',
+  },
+  functionsDomain: {
+    ...text,
+    minLength: 1,
+    default: 'localhost',
+    description:
+      'Functions answer at names under this domain (*.localhost needs no set-up). Beyond loopback: a domain apart from that of the registry, with a wildcard DNS record.',
+    allowed: 'a domain name',
+    example: 'functions.example.net',
+  },
+  pullAddress: {
+    ...text,
+    minLength: 1,
+    absent: 'the address that the server listens on',
+    description: 'host:port by which the container engine reaches this registry to pull.',
+    allowed: 'host:port',
+    example: '10.0.0.5:5050',
+  },
+  region: {
+    ...text,
+    minLength: 1,
+    default: 'local',
+    description: 'A label of this installation, as functions are told it.',
+    allowed: 'letters, digits and dashes',
+    example: 'eu-central-1',
+  },
+  startTimeout: {
+    ...duration(SECOND, HOUR, 'from 1s to 1h'),
+    default: '120s',
+    description: 'How long a container may take until its HTTP server listens.',
+    example: '60s',
+  },
+} as const satisfies Record<string, SettingSchema>;
+
+/** What the schema lets through of these, as texts. */
+export interface GivenFunctionSettings {
+  readonly functions: 'auto' | 'on' | 'off';
+  readonly dockerHost?: string;
+  readonly functionsDomain: string;
+  readonly pullAddress?: string;
+  readonly region: string;
+  readonly startTimeout: string;
+}
+
+export interface FunctionsConfig {
+  readonly mode: 'auto' | 'on' | 'off';
+  /** Undefined: found by the driver. */
+  readonly dockerHost: string | undefined;
+  readonly domain: string;
+  /** `host:port`; undefined: where the server listens. */
+  readonly pullAddress: string | undefined;
+  readonly region: string;
+  /** Milliseconds. */
+  readonly startTimeout: number;
+}
+
+export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
+  return {
+    mode: s.functions,
+    dockerHost: s.dockerHost,
+    domain: s.functionsDomain,
+    pullAddress: s.pullAddress,
+    region: s.region,
+    startTimeout: parseDuration(s.startTimeout)!,
+  };
+}

@@ -1,0 +1,248 @@
+import type { Digest } from '../oci/digest.ts';
+import type {
+  DeploymentOrigin,
+  DeploymentReason,
+  DeploymentState,
+  FunctionEnvironment,
+  FunctionVolume,
+  Rewrite,
+  Service,
+  ServiceSettings,
+  Snapshot,
+} from './functions.ts';
+
+/** A deployment that a push makes, reserved in the push's own transaction. */
+export interface ReservedDeployment {
+  readonly id: string;
+  readonly environment: FunctionEnvironment;
+  /** The pointer that will move to it: `production`, or the tag. */
+  readonly name: string;
+  /** Only where the push moved this tag. */
+  readonly tag: string;
+  /** Labels of the deployment's own host, best first: the first that is free is taken. */
+  readonly hosts: readonly string[];
+  /** The same, of the pointer's host; made where the pointer has none yet. */
+  readonly pointerHosts: readonly string[];
+}
+
+export interface DeploymentReservation {
+  /** Of the service that is made where the repository is bound to none; undefined: none is made. */
+  readonly newService: { readonly id: string; readonly name: string } | undefined;
+  readonly deployments: readonly ReservedDeployment[];
+}
+
+export interface ReservedHost {
+  readonly deploymentId: string;
+  readonly host: string;
+}
+
+/** Writes of services, deployments and the names that lead to them. */
+export interface DeploymentCommands {
+  /** Rejects with `conflict` where the name, or the repository, has a service already. */
+  CreateService: {
+    args: {
+      id: string;
+      projectId: string;
+      name: string;
+      repositoryId: string | undefined;
+      settings: ServiceSettings;
+      actor: string;
+      now: number;
+    };
+    result: null;
+  };
+  /** What is given replaces. Rejects with `not-found` or, where the version is not `version`, `precondition`. */
+  UpdateService: {
+    args: {
+      id: string;
+      version?: number | undefined;
+      settings?: ServiceSettings | undefined;
+      repositoryId?: string | null | undefined;
+      paused?: boolean | undefined;
+      actor: string;
+      now: number;
+    };
+    result: Service;
+  };
+  /** Deployments that were made keep running it, until others take their place. Rejects with `not-found`. */
+  DeleteService: { args: { id: string }; result: null };
+  SetRewrites: {
+    args: { projectId: string; rewrites: readonly Rewrite[]; actor: string; now: number };
+    result: { version: number };
+  };
+  /** By hand: with its hosts, in state `pending`. */
+  CreateDeployment: {
+    args: {
+      id: string;
+      projectId: string;
+      environment: FunctionEnvironment;
+      name: string;
+      snapshot: Snapshot;
+      origin: DeploymentOrigin;
+      hosts: readonly string[];
+      pointerHosts: readonly string[];
+      service: string | undefined;
+      actor: string;
+      now: number;
+    };
+    result: ReservedHost;
+  };
+  /**
+   * A deployment that is prepared takes its place: state `ready`, with its snapshot, and its pointer moves to it,
+   * all in one. `stale`: the pointer's version is not `pointerVersion` any more (build the snapshot anew on what
+   * it names now); `superseded` (and set so): one of the same service that came later was first, or the
+   * pointer was moved by hand since it was made; `gone`: it is in no state that can become ready.
+   * Event `deployment.ready`.
+   */
+  ActivateDeployment: {
+    args: {
+      id: string;
+      snapshot: Snapshot;
+      /** Of the pointer that the snapshot is based on; 0: there was none. */
+      pointerVersion: number;
+      now: number;
+    };
+    result: { outcome: 'ready' | 'stale' | 'superseded' | 'gone' };
+  };
+  /** Compare-and-set from one of `from`. Event `deployment.failed` where it is that. */
+  SetDeploymentState: {
+    args: {
+      id: string;
+      from: readonly DeploymentState[];
+      state: DeploymentState;
+      reason?: DeploymentReason | undefined;
+      now: number;
+    };
+    result: { changed: boolean };
+  };
+  /**
+   * By hand, as promote, rollback and delete do: deployments made before do not move it back. Compare-and-set where `version` is given: rejects with `precondition` where the pointer has another.
+   * `deploymentId` null: it points nowhere. Event `environment.moved`.
+   */
+  MovePointer: {
+    args: {
+      projectId: string;
+      environment: FunctionEnvironment;
+      name: string;
+      deploymentId: string | null;
+      version?: number | undefined;
+      actor: string;
+      now: number;
+    };
+    result: { version: number; from: string | null };
+  };
+  /** Rejects with `conflict` where it is another's. */
+  AddCustomDomain: {
+    args: {
+      host: string;
+      projectId: string;
+      environment: FunctionEnvironment;
+      name: string;
+      service: string | undefined;
+      now: number;
+    };
+    result: null;
+  };
+  /** Rejects with `not-found`. */
+  RemoveCustomDomain: { args: { host: string; projectId: string }; result: null };
+}
+
+/** Writes of volumes. */
+export interface VolumeCommands {
+  /** Rejects with `conflict` where the name is taken. */
+  CreateVolume: { args: FunctionVolume; result: null };
+  /** Rejects with `not-found`, or `conflict` where a live deployment attaches it. */
+  DeleteVolume: { args: { projectId: string; name: string }; result: FunctionVolume };
+}
+
+/** Writes of what functions did. */
+export interface FunctionRecordCommands {
+  /** In batches; what was written is never changed. */
+  AppendUsage: { args: { events: readonly MeteringEvent[] }; result: null };
+  AppendFunctionLogs: {
+    args: {
+      lines: readonly FunctionLogLine[];
+      requests: readonly RequestRecord[];
+      coldStarts: readonly ColdStart[];
+    };
+    result: null;
+  };
+  /** What is older, or past the newest `keep` of a project, goes, at most `limit` rows of each; `more`: there are others. */
+  PruneFunctionLogs: {
+    args: { before: number; keep: number; limit: number };
+    result: { more: boolean };
+  };
+}
+
+/** What one instance used in one span of time. Bills are sums of these. */
+export interface MeteringEvent {
+  readonly id: string;
+  readonly projectId: string;
+  readonly deploymentId: string;
+  readonly service: string;
+  readonly instanceId: string | undefined;
+  readonly from: number;
+  readonly to: number;
+  readonly kind: 'run' | 'pull' | 'storage';
+  /** CPU time that processes used while requests were in flight. */
+  readonly activeCpuMs: number;
+  /** Memory that is provided × time with requests in flight (or of the pull, or bytes kept), in MB·ms. */
+  readonly memoryMbMs: number;
+  readonly invocations: number;
+}
+
+export interface FunctionLogLine {
+  readonly id: string;
+  readonly projectId: string;
+  readonly deploymentId: string;
+  readonly service: string;
+  readonly instanceId: string;
+  readonly at: number;
+  readonly stream: 'stdout' | 'stderr' | 'system';
+  readonly text: string;
+  /** Of the requests that were in flight on the instance. */
+  readonly requestIds: readonly string[];
+}
+
+export interface RequestRecord {
+  /** `x-gantry-id`. */
+  readonly id: string;
+  readonly projectId: string;
+  readonly deploymentId: string;
+  readonly service: string;
+  readonly instanceId: string | undefined;
+  readonly at: number;
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly status: number;
+  /** Why Gantry itself answered, where it did. */
+  readonly error: string | undefined;
+  readonly cold: boolean;
+  readonly queueMs: number;
+  /** To the first byte of the answer. */
+  readonly firstByteMs: number;
+  readonly totalMs: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+/** Where the time of a cold start went, in milliseconds. */
+export interface ColdStart {
+  readonly instanceId: string;
+  readonly projectId: string;
+  readonly deploymentId: string;
+  readonly service: string;
+  readonly digest: Digest;
+  readonly at: number;
+  /** What it began from. */
+  readonly from: 'nothing' | 'image' | 'created' | 'frozen';
+  readonly queueMs: number;
+  readonly pullMs: number;
+  readonly createMs: number;
+  readonly bootMs: number;
+  /** From the first connection to the first byte of the first answer. */
+  readonly appMs: number | undefined;
+  /** Why it failed, where it did. */
+  readonly error: string | undefined;
+}
