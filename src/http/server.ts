@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { awaitingContinue } from './body.ts';
 import { Connections } from './connections.ts';
 
@@ -11,6 +17,13 @@ export interface ServerSettings {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly headersTimeoutMs: number;
   readonly keepAliveMs: number;
+}
+
+/** Takes connections that become something else than HTTP, such as WebSockets. */
+export interface Upgrades {
+  /** Whether this request's wish is granted; else it is answered as a plain request. */
+  takes(req: IncomingMessage): boolean;
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 export interface RunningServer {
@@ -26,6 +39,7 @@ const maxHeaderSize = 64 * 1024;
 export async function listen(
   listener: RequestListener,
   settings: ServerSettings,
+  upgrades?: Upgrades,
 ): Promise<RunningServer> {
   const options = {
     maxHeaderSize,
@@ -36,6 +50,7 @@ export async function listen(
     connectionsCheckingInterval: Math.min(5_000, Math.ceil(settings.headersTimeoutMs / 4)),
     highWaterMark: 256 * 1024,
     noDelay: true,
+    shouldUpgradeCallback: (req: IncomingMessage) => upgrades?.takes(req) ?? false,
   };
   const connections = new Connections();
   const answer: RequestListener = (req, res) => {
@@ -60,6 +75,7 @@ export async function listen(
     awaitingContinue.add(req);
     answer(req, res);
   });
+  if (upgrades) server.on('upgrade', (req, socket, head) => upgrades.upgrade(req, socket, head));
   server.on('clientError', refuseMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
