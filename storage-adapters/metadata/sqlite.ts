@@ -5,24 +5,7 @@ import { refuse } from '../../src/oci/errors.ts';
 import type { Metadata } from '../../src/ports/metadata.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { explainOpen } from './open-failure.ts';
-import { auditStore } from './stores/audit.ts';
-import { blobsStore } from './stores/blobs.ts';
-import { eventsStore } from './stores/events.ts';
-import { issuedTokensStore } from './stores/issued-tokens.ts';
-import { keysStore } from './stores/keys.ts';
-import { manifestsStore } from './stores/manifests.ts';
-import { outboxStore } from './stores/outbox.ts';
-import { projectsStore } from './stores/projects.ts';
-import { repositoriesStore } from './stores/repositories.ts';
-import { secretsStore, variablesStore } from './stores/secrets.ts';
-import { sessionsStore } from './stores/sessions.ts';
-import { tagsStore } from './stores/tags.ts';
-import { teamsStore } from './stores/teams.ts';
-import { tokensStore } from './stores/tokens.ts';
-import { trustPoliciesStore } from './stores/trust-policies.ts';
-import { uploadsStore } from './stores/uploads.ts';
-import { usageStore } from './stores/usage.ts';
-import { webhooksStore } from './stores/webhooks.ts';
+import { storesOf } from './stores/index.ts';
 import { ThreadWriter } from './writer.ts';
 
 /**
@@ -47,31 +30,13 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
   }
   const reader = openSqlite(file, 'read');
   const executor = new SqliteExecutor(reader);
-  const tokens = tokensStore(executor);
+  const stores = storesOf(executor);
   return {
-    repositories: repositoriesStore(executor),
-    manifests: manifestsStore(executor),
-    tags: tagsStore(executor),
-    blobs: blobsStore(executor),
-    uploads: uploadsStore(executor),
-    teams: teamsStore(executor),
-    projects: projectsStore(executor),
-    tokens,
-    issuedTokens: issuedTokensStore(executor),
-    sessions: sessionsStore(executor),
-    trustPolicies: trustPoliciesStore(executor),
-    secrets: secretsStore(executor),
-    variables: variablesStore(executor),
-    usage: usageStore(executor),
-    keys: keysStore(executor),
-    outbox: outboxStore(executor),
-    events: eventsStore(executor),
-    webhooks: webhooksStore(executor),
-    audit: auditStore(executor),
+    ...stores,
     writer,
     onCommit: (listener) => writer.onCommit(listener),
     async ping() {
-      await tokens.epoch();
+      await stores.tokens.epoch();
       await writer.run('ForgetKeys', { keys: [] });
     },
     async close() {

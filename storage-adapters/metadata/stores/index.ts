@@ -1,0 +1,47 @@
+import type { Metadata } from '../../../src/ports/metadata.ts';
+import type { Executor } from '../database.ts';
+import { auditStore } from './audit.ts';
+import { blobsStore } from './blobs.ts';
+import { eventsStore } from './events.ts';
+import { issuedTokensStore } from './issued-tokens.ts';
+import { keysStore } from './keys.ts';
+import { manifestsStore } from './manifests.ts';
+import { outboxStore } from './outbox.ts';
+import { projectsStore } from './projects.ts';
+import { repositoriesStore } from './repositories.ts';
+import { secretsStore, variablesStore } from './secrets.ts';
+import { sessionsStore } from './sessions.ts';
+import { tagsStore } from './tags.ts';
+import { teamsStore } from './teams.ts';
+import { tokensStore } from './tokens.ts';
+import { trustPoliciesStore } from './trust-policies.ts';
+import { uploadsStore } from './uploads.ts';
+import { usageStore } from './usage.ts';
+import { webhooksStore } from './webhooks.ts';
+
+/** All that reads, over one database. */
+export function storesOf(
+  executor: Executor,
+): Omit<Metadata, 'writer' | 'onCommit' | 'ping' | 'close'> {
+  return {
+    repositories: repositoriesStore(executor),
+    manifests: manifestsStore(executor),
+    tags: tagsStore(executor),
+    blobs: blobsStore(executor),
+    uploads: uploadsStore(executor),
+    teams: teamsStore(executor),
+    projects: projectsStore(executor),
+    tokens: tokensStore(executor),
+    issuedTokens: issuedTokensStore(executor),
+    sessions: sessionsStore(executor),
+    trustPolicies: trustPoliciesStore(executor),
+    secrets: secretsStore(executor),
+    variables: variablesStore(executor),
+    usage: usageStore(executor),
+    keys: keysStore(executor),
+    outbox: outboxStore(executor),
+    events: eventsStore(executor),
+    webhooks: webhooksStore(executor),
+    audit: auditStore(executor),
+  };
+}
