@@ -32,21 +32,11 @@ export async function generateSigningKey(): Promise<Buffer> {
   return privateKey.export({ type: 'pkcs8', format: 'der' });
 }
 
-export interface SigningKey {
-  readonly signing: KeyObject;
-  readonly verifying: KeyObject;
-}
-
-export function openSigningKey({ bytes }: InstallationKey): SigningKey {
-  const signing = createPrivateKey({ key: bytes, type: 'pkcs8', format: 'der' });
-  return { signing, verifying: createPublicKey(signing) };
-}
-
 /** Signs and verifies the short-lived tokens that clients send with each request. */
 export class RegistryTokens {
   readonly #keys: Iterable<InstallationKey>;
   /** By key id: reading a key costs more than looking for it. */
-  readonly #read = new Map<string, SigningKey>();
+  readonly #read = new Map<string, { signing: KeyObject; verifying: KeyObject }>();
   readonly #clock: Clock;
   readonly #ttlSeconds: number;
 
@@ -68,11 +58,12 @@ export class RegistryTokens {
     return undefined;
   }
 
-  #open(key: InstallationKey): SigningKey {
-    let read = this.#read.get(key.id);
+  #open({ id, bytes }: InstallationKey): { signing: KeyObject; verifying: KeyObject } {
+    let read = this.#read.get(id);
     if (!read) {
-      read = openSigningKey(key);
-      this.#read.set(key.id, read);
+      const signing = createPrivateKey({ key: bytes, type: 'pkcs8', format: 'der' });
+      read = { signing, verifying: createPublicKey(signing) };
+      this.#read.set(id, read);
     }
     return read;
   }

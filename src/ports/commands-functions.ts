@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import type { Prices } from './function-records.ts';
 import type {
   DeploymentOrigin,
   DeploymentReason,
@@ -157,7 +158,7 @@ export interface VolumeCommands {
 
 /** Writes of what functions did. */
 export interface FunctionRecordCommands {
-  /** In batches; what was written is never changed. */
+  /** In batches; what was written is never changed, and what comes again is left as it is. */
   AppendUsage: { args: { events: readonly MeteringEvent[] }; result: null };
   AppendFunctionLogs: {
     args: {
@@ -167,31 +168,42 @@ export interface FunctionRecordCommands {
     };
     result: null;
   };
-  /** What is older, or past the newest `keep` of a project, goes, at most `limit` rows of each; `more`: there are others. */
+  /**
+   * What is older than `before`, past the newest `keep` of its project, or of a project that is gone, goes, at
+   * most about `limit` rows of each kind; metering events where they are older than `usageBefore`. `more`: there are others.
+   */
   PruneFunctionLogs: {
-    args: { before: number; keep: number; limit: number };
+    args: { before: number; keep: number; usageBefore: number; limit: number };
     result: { more: boolean };
   };
+  /**
+   * From `day` on (UTC) these prices hold; those of days before stay. The first that are ever set hold from the
+   * beginning. Nothing changes where they are in force already.
+   */
+  SetPrices: { args: { day: string; prices: Prices }; result: null };
 }
 
 /** What one instance used in one span of time. Bills are sums of these. */
 export interface MeteringEvent {
+  /** `mtr_…`. */
   readonly id: string;
   readonly projectId: string;
   readonly deploymentId: string;
   readonly service: string;
   readonly instanceId: string | undefined;
+  /** UTC milliseconds. It counts for the day of `from`: none goes over midnight. */
   readonly from: number;
   readonly to: number;
   readonly kind: 'run' | 'pull' | 'storage';
   /** CPU time that processes used while requests were in flight. */
   readonly activeCpuMs: number;
-  /** Memory that is provided × time with requests in flight (or of the pull, or bytes kept), in MB·ms. */
+  /** Memory that is provided × time with requests in flight (or of the pull, or bytes kept), in MB·ms, where a MB is 2^20 bytes. */
   readonly memoryMbMs: number;
   readonly invocations: number;
 }
 
 export interface FunctionLogLine {
+  /** `log_…`: a UUIDv7, in the order in which lines were taken. */
   readonly id: string;
   readonly projectId: string;
   readonly deploymentId: string;
@@ -205,7 +217,7 @@ export interface FunctionLogLine {
 }
 
 export interface RequestRecord {
-  /** `x-gantry-id`. */
+  /** `x-gantry-id`: `req_…`, a UUIDv7. */
   readonly id: string;
   readonly projectId: string;
   readonly deploymentId: string;
@@ -214,6 +226,7 @@ export interface RequestRecord {
   readonly at: number;
   readonly method: string;
   readonly host: string;
+  /** Without the query, which is never stored. */
   readonly path: string;
   readonly status: number;
   /** Why Gantry itself answered, where it did. */

@@ -3,7 +3,11 @@ import type { LayerCompression } from '../oci/media-types.ts';
 import type { BlobRow, Measure } from './blobs.ts';
 import type { ApiCommands } from './commands-api.ts';
 import type { EventCommands } from './commands-events.ts';
-import type { DeploymentReservation, ReservedHost } from './commands-functions.ts';
+import type {
+  DeploymentReservation,
+  FunctionRecordCommands,
+  ReservedHost,
+} from './commands-functions.ts';
 import type { ProjectCommands } from './commands-projects.ts';
 import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
@@ -60,6 +64,7 @@ export interface PutManifestArgs {
  */
 export interface Commands
   extends ApiCommands,
+    FunctionRecordCommands,
     EventCommands,
     SignInCommands,
     ProjectCommands,

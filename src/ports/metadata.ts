@@ -2,6 +2,7 @@ import type { AuditRows } from './audit.ts';
 import type { Blobs } from './blobs.ts';
 import type { CommandWriter } from './commands.ts';
 import type { Events } from './events.ts';
+import type { FunctionRecords } from './function-records.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
 import type { Manifests } from './manifests.ts';
@@ -39,6 +40,7 @@ export interface Metadata {
   readonly events: Events;
   readonly webhooks: Webhooks;
   readonly audit: AuditRows;
+  readonly functionRecords: FunctionRecords;
   readonly writer: CommandWriter;
   /** Called soon after each commit of this process's writes. */
   onCommit(listener: () => void): void;

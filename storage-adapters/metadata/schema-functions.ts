@@ -121,12 +121,18 @@ export interface FunctionSchema {
     service: string;
     instance_id: string | null;
     kind: string;
-    /** `2026-11-21` of its end, UTC. */
+    /** `2026-11-21` of `from_at`, UTC. */
     day: string;
     from_at: number;
     to_at: number;
     active_cpu_ms: number;
     memory_mb_ms: number;
     invocations: number;
+  };
+  price_tables: {
+    /** Empty: from the beginning. */
+    from_day: string;
+    /** JSON. */
+    prices: string;
   };
 }

@@ -3,6 +3,7 @@ import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
+import { functionRecordsContract } from './function-records.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
@@ -48,5 +49,6 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   tagsContract(open);
   webhooksContract(open);
   auditContract(open);
+  functionRecordsContract(open);
   writerContract(open, reopen);
 }

@@ -6,10 +6,12 @@ import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteProject } from './delete-project.ts';
 import { deleteRepository } from './delete-repository.ts';
+import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import * as keys from './keys.ts';
 import { putMember, removeMember } from './members.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
+import { pruneFunctionLogs } from './prune-function-logs.ts';
 import { putManifest, putManifests } from './put-manifest.ts';
 import { relayEvents } from './relay-events.ts';
 import {
@@ -43,6 +45,10 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   Redeliver: webhooks.redeliver,
   AppendAudit: appendAudit,
   PruneAudit: pruneAudit,
+  AppendUsage: functionRecords.appendUsage,
+  AppendFunctionLogs: functionRecords.appendFunctionLogs,
+  PruneFunctionLogs: pruneFunctionLogs,
+  SetPrices: functionRecords.setPrices,
   CreateTeam: teams.createTeam,
   SetTeamPlan: teams.setTeamPlan,
   CreateProject: teams.createProject,

@@ -148,6 +148,8 @@ export function functions(dialect: Dialect): Compilable[] {
       ['id'],
     ),
     index('function_lines_by_project', 'function_lines', ['project_id', 'id']),
+    index('function_lines_by_service', 'function_lines', ['project_id', 'service', 'id']),
+    index('function_lines_by_deployment', 'function_lines', ['deployment_id', 'id']),
     index('function_lines_by_instance', 'function_lines', ['instance_id', 'id']),
     table(
       'function_requests',
@@ -163,6 +165,9 @@ export function functions(dialect: Dialect): Compilable[] {
       ['id'],
     ),
     index('function_requests_by_project', 'function_requests', ['project_id', 'id']),
+    index('function_requests_by_service', 'function_requests', ['project_id', 'service', 'id']),
+    index('function_requests_by_deployment', 'function_requests', ['deployment_id', 'id']),
+    index('function_requests_by_instance', 'function_requests', ['instance_id', 'id']),
     table(
       'cold_starts',
       {
@@ -175,7 +180,8 @@ export function functions(dialect: Dialect): Compilable[] {
       },
       ['instance_id', 'at'],
     ),
-    index('cold_starts_by_project', 'cold_starts', ['project_id', 'at']),
+    index('cold_starts_by_project', 'cold_starts', ['project_id', 'at', 'instance_id']),
+    index('cold_starts_by_time', 'cold_starts', ['at']),
     table(
       'metering_events',
       {
@@ -194,7 +200,9 @@ export function functions(dialect: Dialect): Compilable[] {
       },
       ['id'],
     ),
-    index('metering_events_by_day', 'metering_events', ['project_id', 'day', 'service', 'kind']),
-    index('metering_events_by_time', 'metering_events', ['project_id', 'to_at', 'id']),
+    index('metering_events_by_day', 'metering_events', [
+      ...['project_id', 'day', 'service', 'kind', 'id'],
+    ]),
+    table('price_tables', { from_day: 'text', prices: 'text' }, ['from_day'], clustered),
   ];
 }

@@ -3,6 +3,7 @@ import type { Executor } from '../database.ts';
 import { auditStore } from './audit.ts';
 import { blobsStore } from './blobs.ts';
 import { eventsStore } from './events.ts';
+import { functionRecordsStore } from './function-records.ts';
 import { issuedTokensStore } from './issued-tokens.ts';
 import { keysStore } from './keys.ts';
 import { manifestsStore } from './manifests.ts';
@@ -43,5 +44,6 @@ export function storesOf(
     events: eventsStore(executor),
     webhooks: webhooksStore(executor),
     audit: auditStore(executor),
+    functionRecords: functionRecordsStore(executor),
   };
 }

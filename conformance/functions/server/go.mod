@@ -1,3 +1,0 @@
-module gantry.test/server
-
-go 1.23
