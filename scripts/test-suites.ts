@@ -150,4 +150,14 @@ export const suites: readonly Suite[] = [
     tools: 'all',
     notQuick: 'faults take minutes: run npm test, or npm test -- --only faults',
   },
+  {
+    kind: 'files',
+    name: 'functions',
+    about: 'pushed images answer HTTP, on real container engines',
+    files: ['conformance/functions/**/*.test.ts'],
+    atOnce: 1,
+    limit: 30,
+    tools: 'all',
+    notQuick: 'container engines take minutes: run npm test, or npm test -- --only functions',
+  },
 ];

@@ -1,3 +1,4 @@
+import type { Digest } from '../oci/digest.ts';
 import type { Grant, Identity } from '../ports/identity.ts';
 import type { CatalogScope, Visibility } from '../ports/repositories.ts';
 import type { Action } from '../ports/trust-policies.ts';
@@ -18,13 +19,24 @@ export const anonymous: Identity = {
   credential: undefined,
 };
 
-/** Whether `identity` may do `action` at `place`. Pure: asked anew on every request. */
+/**
+ * Whether `identity` may do `action` at `place`. Pure: asked anew on every request. What was minted for a pull may
+ * do nothing by this: see `pullScope`.
+ */
 export function mayAct(identity: Identity, place: Place, action: Action): boolean {
+  if (identity.kind === 'pull') return false;
   if (action === 'pull' && place.visibility === 'public') return true;
   for (const grant of identity.grants) {
     if (covers(grant, place) && allows(grant, action)) return true;
   }
   return false;
+}
+
+/** The one image that credentials for a pull are good for; undefined: it is no such identity. */
+export function pullScope({
+  credential,
+}: Identity): { readonly repositoryId: string; readonly digest: Digest } | undefined {
+  return credential?.type === 'pull' ? credential : undefined;
 }
 
 /** Whether `identity` may do `action` in all of a team: a grant that is narrowed to projects is none. */

@@ -3,7 +3,8 @@ import test, { after, describe } from 'node:test';
 import type { Role } from '../ports/teams.ts';
 import type { RefreshCredential, TokenScope } from '../ports/tokens.ts';
 import { hour, openAuthKit } from './auth-test-kit.ts';
-import { hashSecret, type Lookup, oidcIdentity } from './identities.ts';
+import { oidcIdentity } from './credential-identities.ts';
+import { hashSecret, type Lookup } from './identities.ts';
 
 const kit = await openAuthKit({ after });
 const { identities, metadata } = kit;

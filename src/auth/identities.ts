@@ -1,10 +1,17 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
 import type { Grant, Identity } from '../ports/identity.ts';
 import type { IssuedToken, IssuedTokens } from '../ports/issued-tokens.ts';
+import type { Projects } from '../ports/projects.ts';
 import type { Role, Teams } from '../ports/teams.ts';
-import type { RefreshCredential, Token, TokenScope, Tokens } from '../ports/tokens.ts';
+import type { OwnGrant, RefreshCredential, Token, TokenScope, Tokens } from '../ports/tokens.ts';
 import { type Action, allActions, type TrustPolicies } from '../ports/trust-policies.ts';
+import {
+  grantOf,
+  hashSecret,
+  oidcIdentity,
+  pullIdentity,
+  roleIdentity,
+} from './credential-identities.ts';
 
 /** What a token of that scope may do. */
 export const actionsOf: Record<TokenScope, readonly Action[]> = {
@@ -21,6 +28,8 @@ export const scopeOf: Record<Role, TokenScope> = {
   owner: 'admin',
 };
 
+export { hashSecret } from './credential-identities.ts';
+
 export type Lookup = { identity: Identity } | { refused: string };
 
 export interface IdentitiesDeps {
@@ -28,6 +37,7 @@ export interface IdentitiesDeps {
   readonly issuedTokens: IssuedTokens;
   readonly teams: Teams;
   readonly trustPolicies: TrustPolicies;
+  readonly projects: Pick<Projects, 'findByIds'>;
   readonly clock: Clock;
 }
 
@@ -37,6 +47,7 @@ export class Identities {
   readonly #issued: IssuedTokens;
   readonly #teams: Teams;
   readonly #policies: TrustPolicies;
+  readonly #projects: Pick<Projects, 'findByIds'>;
   readonly #clock: Clock;
 
   constructor(deps: IdentitiesDeps) {
@@ -44,6 +55,7 @@ export class Identities {
     this.#issued = deps.issuedTokens;
     this.#teams = deps.teams;
     this.#policies = deps.trustPolicies;
+    this.#projects = deps.projects;
     this.#clock = deps.clock;
   }
 
@@ -114,8 +126,23 @@ export class Identities {
       const lookup = issued && (await this.#byIssued(issued));
       return lookup && 'identity' in lookup ? lookup.identity : undefined;
     }
+    if (credential.type === 'pull') {
+      return credential.expiresAt > this.#clock.now() ? pullIdentity(credential) : undefined;
+    }
+    if (credential.type === 'role') {
+      if (credential.expiresAt <= this.#clock.now()) return undefined;
+      return (await this.#stands(credential)) ? roleIdentity(credential) : undefined;
+    }
     const grants = await this.#policyGrants(credential.policyIds);
+    const { own } = credential;
+    if (own && (await this.#stands(own))) grants.push(grantOf(own));
     return grants.length > 0 ? oidcIdentity(credential, grants) : undefined;
+  }
+
+  /** Whether the project is there, and the team's. */
+  async #stands({ teamId, projectId }: OwnGrant): Promise<boolean> {
+    const [project] = await this.#projects.findByIds([projectId]);
+    return project?.teamId === teamId;
   }
 
   async #policyGrants(policyIds: readonly string[]): Promise<Grant[]> {
@@ -245,26 +272,6 @@ export function actionsWithin(granted: readonly Action[], wanted: readonly Actio
   return wanted.filter(
     (action) => granted.includes(action) || (action === 'create' && granted.includes('push')),
   );
-}
-
-/** The identity of a JWT that policies matched. */
-export function oidcIdentity(
-  credential: Extract<RefreshCredential, { type: 'oidc' }>,
-  grants: readonly Grant[],
-): Identity {
-  const who = hashSecret(`${credential.issuer}\n${credential.subject}`).slice(0, 32);
-  return {
-    id: `oidc_${who}`,
-    kind: 'oidc',
-    actor: credential.subject,
-    grants,
-    expiresAt: undefined,
-    credential,
-  };
-}
-
-export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
 }
 
 const makeToken = 'npx gantry admin token create --team <slug> --scope write';

@@ -10,6 +10,7 @@ import { createLocalJWKSet, type JWK, SignJWT } from 'jose';
 import type { Clock } from '../ports/clock.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Team } from '../ports/teams.ts';
+import type { Action } from '../ports/trust-policies.ts';
 import type { InstallationKey } from './key-ring.ts';
 import type { KeyRing } from './key-rings.ts';
 import type { KeySet } from './oidc-keys.ts';
@@ -32,6 +33,17 @@ export interface EnvironmentToken {
   readonly audience: string;
   /** UTC milliseconds. */
   readonly expiresAt: number;
+}
+
+export interface EnvironmentTokenOptions {
+  readonly environment: string;
+  /** This registry unless given. */
+  readonly audience?: string | undefined;
+  readonly seconds?: number | undefined;
+  /** Of an instance. */
+  readonly service?: string | undefined;
+  /** What it may do in its own project, here; absent: pull. */
+  readonly actions?: readonly Action[] | undefined;
 }
 
 /** This installation as an OpenID issuer: what it signs says which project and environment holds it. */
@@ -71,7 +83,7 @@ export class Issuer {
       scopes_supported: ['openid'],
       claims_supported: [
         ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'],
-        ...['team', 'team_id', 'project', 'project_id', 'environment'],
+        ...['team', 'team_id', 'project', 'project_id', 'environment', 'service'],
       ],
     };
   }
@@ -95,11 +107,11 @@ export class Issuer {
   async sign(
     team: Pick<Team, 'id' | 'slug'>,
     project: Pick<Project, 'id' | 'slug'>,
-    options: { environment: string; audience?: string | undefined; seconds?: number | undefined },
+    options: EnvironmentTokenOptions,
   ): Promise<EnvironmentToken> {
     await this.#keys.ensure();
     const [key] = this.#keys;
-    const { environment, audience = this.#audience() } = options;
+    const { environment, audience = this.#audience(), service, actions } = options;
     const seconds = Math.min(options.seconds ?? longestTokenSeconds, longestTokenSeconds);
     const issuedAt = Math.floor(this.#clock.now() / 1000);
     const subject = `team:${team.slug}:project:${project.slug}:environment:${environment}`;
@@ -109,6 +121,8 @@ export class Issuer {
       project: project.slug,
       project_id: project.id,
       environment,
+      ...(service !== undefined && { service }),
+      ...(actions && { actions }),
     })
       .setProtectedHeader({ alg: algorithm, kid: key!.id, typ: 'JWT' })
       .setIssuer(this.#url())

@@ -1,6 +1,8 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Identity } from '../ports/identity.ts';
-import { type Identities, oidcIdentity } from './identities.ts';
+import { acceptedIdentity } from './credential-identities.ts';
+import type { Identities } from './identities.ts';
+import type { MintedCredentials } from './minted-credentials.ts';
 import type { OidcVerifier } from './oidc-verifier.ts';
 
 export type LoginResult = { identity: Identity } | { refused: string };
@@ -11,18 +13,21 @@ const teamId = /^team_[0-9a-z-]{1,64}$/i;
 
 /**
  * A username and password as `docker login` sends them: `oidc` (or `oidc:<team id>`) and a JWT, or a
- * team's id and a token. Rejects with `unavailable` where an issuer's keys cannot be had.
+ * team's id and a token; or what was minted for a pull or a service's role. Rejects with `unavailable` where an issuer's keys cannot be had.
  */
 export function createLogin(deps: {
   identities: Identities;
   oidc: Pick<OidcVerifier, 'verify'>;
   clock: Clock;
+  minted?: Pick<MintedCredentials, 'identify'>;
   used: (tokenId: string) => void;
 }): (username: string, password: string) => Promise<LoginResult> {
   return async (username, password) => {
     if (password === '') return { refused: 'The password is empty: give a token or a JWT.' };
     const jwt = parseOidc(username, password);
     if (jwt) return byJwt(deps.oidc, jwt.team, jwt.token);
+    const minted = await deps.minted?.identify(username, password);
+    if (minted) return { identity: minted };
     // What was sent is not said again: people put tokens and passwords here by mistake, and this is logged.
     if (!teamId.test(username)) return { refused: wrongUsername };
     const lookup = await deps.identities.byTokenSecret(username, password);
@@ -56,14 +61,5 @@ async function byJwt(
 ): Promise<LoginResult> {
   const result = await oidc.verify(jwt, { teamId: team });
   if (!result.ok) return { refused: result.message };
-  const { issuer, subject, policies } = result;
-  const identity = oidcIdentity(
-    { type: 'oidc', policyIds: policies.map((policy) => policy.id), issuer, subject },
-    policies.map((policy) => ({
-      teamId: policy.teamId,
-      projectIds: policy.projectIds,
-      actions: policy.actions,
-    })),
-  );
-  return { identity: { ...identity, expiresAt: result.expiresAt } };
+  return { identity: acceptedIdentity(result) };
 }

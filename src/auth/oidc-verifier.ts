@@ -1,7 +1,8 @@
 import { compactVerify } from 'jose';
 import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { TrustPolicies, TrustPolicy } from '../ports/trust-policies.ts';
+import type { OwnGrant } from '../ports/tokens.ts';
+import type { Action, TrustPolicies, TrustPolicy } from '../ports/trust-policies.ts';
 import {
   denyExpired,
   denyGenerally,
@@ -13,7 +14,7 @@ import {
   time,
 } from './oidc-explain.ts';
 import { createIssuerKeys, type IssuerKeys, type KeySet, type OidcLog } from './oidc-keys.ts';
-import { matchPolicies } from './oidc-match.ts';
+import { matchPolicies, soleAudience } from './oidc-match.ts';
 import { parseJwt, type UnverifiedJwt } from './oidc-parse.ts';
 import type { OutboundGuard } from './outbound-guard.ts';
 
@@ -23,8 +24,10 @@ export interface OidcAcceptance {
   readonly ok: true;
   readonly issuer: string;
   readonly subject: string;
-  /** All whose audience and claims the token matches, at least one; of one team where one was named. */
+  /** All whose audience and claims the token matches, at least one, or else `own` is there; of one team where one was named. */
   readonly policies: TrustPolicy[];
+  /** Of a token that this installation signed for an environment: what it may do without a policy. */
+  readonly own?: OwnGrant | undefined;
   /** From when on the token is not accepted any more, UTC milliseconds: its `exp` and the clock skew. */
   readonly expiresAt: number;
 }
@@ -90,19 +93,21 @@ export function createOidcVerifier(deps: OidcVerifierDeps): OidcVerifier {
     const found = await deps.trustPolicies.findByIssuer(issuer);
     // The store's comparison may be kinder than `===`; a look-alike must not cause a request (A20).
     const trusting = found.filter((policy) => policy.issuer === issuer);
-    if (trusting.length === 0) return denyGenerally();
+    const isOwn = deps.own !== undefined && issuer === deps.own.url;
+    if (trusting.length === 0 && !isOwn) return denyGenerally();
     if (!(await isSigned(jwt, token, issuerKeys))) return denyGenerally();
 
     const candidates = teamId ? trusting.filter((p) => p.teamId === teamId) : trusting;
-    if (candidates.length === 0) return denyGenerally();
+    const own = isOwn ? ownGrant(claims, deps.audience(), teamId) : undefined;
+    if (candidates.length === 0 && !own) return denyGenerally();
     const denial = denyByTime(issuer, claims, now());
     if (denial) return denial;
     const { sub } = claims;
     if (typeof sub !== 'string' || sub === '') return denySubject();
     const { matched, mismatches } = matchPolicies(candidates, claims, deps.audience());
-    if (matched.length > 0) {
+    if (matched.length > 0 || own) {
       const expiresAt = (claims.exp as number) * 1000 + skewMs;
-      return { ok: true, issuer, subject: sub, policies: matched, expiresAt };
+      return { ok: true, issuer, subject: sub, policies: matched, expiresAt, ...(own && { own }) };
     }
     const oneTeam = new Set(candidates.map((policy) => policy.teamId)).size === 1;
     return oneTeam ? denyMismatch(mismatches, issuer, claims) : denyUnnamed();
@@ -132,6 +137,23 @@ export function createOidcVerifier(deps: OidcVerifierDeps): OidcVerifier {
       ),
     close: () => issuerKeys.close(),
   };
+}
+
+/**
+ * What an environment's token gives in its own project: the actions of the service's role, else pulling.
+ * Undefined where it was made for another audience, or where another team was named.
+ */
+function ownGrant(
+  claims: Readonly<Record<string, unknown>>,
+  audience: string,
+  teamId: string | undefined,
+): OwnGrant | undefined {
+  const { team_id: team, project_id: projectId, actions } = claims;
+  if (soleAudience(claims) !== audience) return undefined;
+  if (typeof team !== 'string' || typeof projectId !== 'string') return undefined;
+  if (teamId !== undefined && teamId !== team) return undefined;
+  const given = Array.isArray(actions) ? (actions as Action[]) : ['pull' as const];
+  return { teamId: team, projectId, actions: given };
 }
 
 function withOwn(others: IssuerKeys, own: OidcVerifierDeps['own']): IssuerKeys {

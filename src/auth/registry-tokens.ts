@@ -32,11 +32,21 @@ export async function generateSigningKey(): Promise<Buffer> {
   return privateKey.export({ type: 'pkcs8', format: 'der' });
 }
 
+export interface SigningKey {
+  readonly signing: KeyObject;
+  readonly verifying: KeyObject;
+}
+
+export function openSigningKey({ bytes }: InstallationKey): SigningKey {
+  const signing = createPrivateKey({ key: bytes, type: 'pkcs8', format: 'der' });
+  return { signing, verifying: createPublicKey(signing) };
+}
+
 /** Signs and verifies the short-lived tokens that clients send with each request. */
 export class RegistryTokens {
   readonly #keys: Iterable<InstallationKey>;
   /** By key id: reading a key costs more than looking for it. */
-  readonly #read = new Map<string, { signing: KeyObject; verifying: KeyObject }>();
+  readonly #read = new Map<string, SigningKey>();
   readonly #clock: Clock;
   readonly #ttlSeconds: number;
 
@@ -58,12 +68,11 @@ export class RegistryTokens {
     return undefined;
   }
 
-  #open({ id, bytes }: InstallationKey): { signing: KeyObject; verifying: KeyObject } {
-    let read = this.#read.get(id);
+  #open(key: InstallationKey): SigningKey {
+    let read = this.#read.get(key.id);
     if (!read) {
-      const signing = createPrivateKey({ key: bytes, type: 'pkcs8', format: 'der' });
-      read = { signing, verifying: createPublicKey(signing) };
-      this.#read.set(id, read);
+      read = openSigningKey(key);
+      this.#read.set(key.id, read);
     }
     return read;
   }

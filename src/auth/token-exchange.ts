@@ -92,6 +92,12 @@ export class TokenExchange {
       const hint = result.reason === 'team-unnamed' ? ' Here: add the parameter team=<slug>.' : '';
       return deny('invalid_request', `${result.message}${hint}`);
     }
+    if (result.policies.length === 0) {
+      return deny(
+        'invalid_request',
+        "The token is this registry's own: log in with it as it is (docker login --username oidc). To exchange it, a trust policy has to accept it.",
+      );
+    }
     const teamIds = new Set(result.policies.map((policy) => policy.teamId));
     if (teamIds.size > 1) {
       return deny(

@@ -3,7 +3,7 @@ import test, { after, describe } from 'node:test';
 import type { Identity } from '../ports/identity.ts';
 import { hour, openAuthKit, type TokenOptions } from './auth-test-kit.ts';
 import { anonymous } from './authorizer.ts';
-import { oidcIdentity } from './identities.ts';
+import { oidcIdentity } from './credential-identities.ts';
 import { parseScope } from './token-service.ts';
 
 const kit = await openAuthKit({ after });

@@ -4,10 +4,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Projects } from '../ports/projects.ts';
-import type { Repositories } from '../ports/repositories.ts';
-import type { Tokens } from '../ports/tokens.ts';
+import type { Repositories, Repository } from '../ports/repositories.ts';
+import type { RefreshCredential, Tokens } from '../ports/tokens.ts';
 import type { Action } from '../ports/trust-policies.ts';
-import { mayAct, type Place } from './authorizer.ts';
+import { mayAct, type Place, pullScope } from './authorizer.ts';
 import { hashSecret, type Identities } from './identities.ts';
 import type { Access, RegistryTokens } from './registry-tokens.ts';
 
@@ -16,6 +16,7 @@ const day = 86_400_000;
 
 /** How long a refresh token stands, by what it stands for: a CI job's JWT is for that job. */
 const refreshLifetime = { token: 90 * day, oidc: day / 2, issued: day / 2 } as const;
+type Refreshable = keyof typeof refreshLifetime;
 
 /** More scopes than any client asks for at once. */
 const mostScopes = 64;
@@ -69,10 +70,10 @@ export class TokenService {
   /** A token that stands for this login later; undefined for anonymous callers. */
   async issueRefresh(identity: Identity): Promise<string | undefined> {
     const { credential } = identity;
-    if (!credential) return undefined;
+    if (!credential || !outlives(credential)) return undefined;
     const secret = `gntr_${randomBytes(32).toString('base64url')}`;
     const now = this.#clock.now();
-    const lifetime = refreshLifetime[credential.type];
+    const lifetime = refreshLifetime[credential.type as Refreshable];
     await this.#writer.run('CreateRefreshToken', {
       id: `rft_${randomBytes(16).toString('hex')}`,
       hash: hashSecret(secret),
@@ -101,6 +102,13 @@ export class TokenService {
     }
     const place = await this.#place(parsed.name);
     if (!place) return undefined;
+    const pull = pullScope(identity);
+    if (pull) {
+      const own = 'id' in place && place.id === pull.repositoryId;
+      return own && parsed.actions.includes('pull')
+        ? { type: 'repository', name: parsed.name, actions: ['pull'] }
+        : undefined;
+    }
     const wanted = parsed.actions.includes('*') ? repositoryActions : parsed.actions;
     const actions = repositoryActions.filter(
       // On the wire, who may create asks to push; what it may overwrite is asked at each push.
@@ -110,7 +118,7 @@ export class TokenService {
     return actions.length > 0 ? { type: 'repository', name: parsed.name, actions } : undefined;
   }
 
-  async #place(name: string): Promise<Place | undefined> {
+  async #place(name: string): Promise<Repository | Place | undefined> {
     const path = parseRepositoryPath(name);
     if (!path) return undefined;
     const repository = await this.#repositories.find(path);
@@ -118,6 +126,12 @@ export class TokenService {
     const project = await this.#projects.findBySlugs(path.team, path.project);
     return project && { teamId: project.teamId, projectId: project.id, visibility: 'private' };
   }
+}
+
+/** What stands for an instance or a pull is minted anew instead: it must not last for days. */
+function outlives(credential: RefreshCredential): boolean {
+  if (credential.type === 'oidc') return credential.own === undefined;
+  return credential.type !== 'pull' && credential.type !== 'role';
 }
 
 /** `repository:<name>:<actions>` or `registry:catalog:*`; `repository(class):…` as some clients write it. */

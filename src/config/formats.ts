@@ -1,4 +1,5 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
+import { parseMachineType } from './machine-type-setting.ts';
 
 /** What a text setting may be, by the name of the schema's `format`. Each is pure. */
 export const formats: Readonly<Record<string, (text: string) => boolean>> = {
@@ -13,6 +14,13 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
   storage: (text) => parseStorage(text) !== undefined,
   'address-range': (text) => isAddressRange(text),
   outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text),
+  address4: (text) => isIPv4(text),
+  endpoint4: (text) => {
+    const [address = '', port = '', ...rest] = text.split(':');
+    return isIPv4(address) && /^[1-9]\d{0,4}$/.test(port) && Number(port) < 65_536 && !rest.length;
+  },
+  range4: (text) => isRange4(text),
+  'machine-type': (text) => parseMachineType(text) !== undefined,
   'sign-in': (text) =>
     text === '*' ||
     /^sub:\S{1,255}$/.test(text) ||
@@ -29,6 +37,15 @@ function isAddressRange(text: string): boolean {
   return (
     bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
   );
+}
+
+/** With no bit set beyond its length. */
+function isRange4(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  if (!isIPv4(address) || !/^\d{1,2}$/.test(bits) || Number(bits) > 32 || rest.length > 0)
+    return false;
+  const base = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  return base % 2 ** (32 - Number(bits)) === 0;
 }
 
 function httpUrl(text: string): URL | undefined {

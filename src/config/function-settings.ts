@@ -1,3 +1,9 @@
+import {
+  type GivenIsolationSettings,
+  type IsolationConfig,
+  isolationConfig,
+  isolationSettings,
+} from './isolation-settings.ts';
 import { duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
 import { parseDuration } from './units.ts';
 
@@ -51,10 +57,11 @@ export const functionSettings = {
     description: 'How long a container may take until its HTTP server listens.',
     example: '60s',
   },
+  ...isolationSettings,
 } as const satisfies Record<string, SettingSchema>;
 
 /** What the schema lets through of these, as texts. */
-export interface GivenFunctionSettings {
+export interface GivenFunctionSettings extends GivenIsolationSettings {
   readonly functions: 'auto' | 'on' | 'off';
   readonly dockerHost?: string;
   readonly functionsDomain: string;
@@ -73,6 +80,7 @@ export interface FunctionsConfig {
   readonly region: string;
   /** Milliseconds. */
   readonly startTimeout: number;
+  readonly isolation: IsolationConfig;
 }
 
 export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
@@ -83,5 +91,6 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     pullAddress: s.pullAddress,
     region: s.region,
     startTimeout: parseDuration(s.startTimeout)!,
+    isolation: isolationConfig(s),
   };
 }

@@ -8,6 +8,7 @@ export function relationProblems(settings: Settings, given: GivenSettings): stri
     ...unusedS3(settings, given),
     ...redirectHost(settings),
     ...signIn(settings),
+    ...functionNetworks(settings),
   ];
 }
 
@@ -42,4 +43,10 @@ function* signIn(settings: Settings): Generator<string> {
   if (given.every((one) => one === undefined)) return;
   if (signinIssuer !== undefined && signinClientId !== undefined) return;
   yield 'Signing in at a provider needs GANTRY_SIGNIN_ISSUER and GANTRY_SIGNIN_CLIENT_ID: set both, or unset all GANTRY_SIGNIN_… settings.';
+}
+
+function* functionNetworks({ functionsNetwork, functionsSubnet }: Settings): Generator<string> {
+  const bits = Number(functionsNetwork.split('/')[1]);
+  if (bits >= 8 && bits <= functionsSubnet) return;
+  yield `GANTRY_FUNCTIONS_NETWORK is ${functionsNetwork}, and each project's network a /${functionsSubnet} of it: give a range from /8 to /${functionsSubnet}.`;
 }

@@ -1,7 +1,10 @@
 import type { Session } from '../auth/authenticator.ts';
-import { mayAct, type Place } from '../auth/authorizer.ts';
+import { mayAct, type Place, pullScope } from '../auth/authorizer.ts';
+import type { Digest } from '../oci/digest.ts';
 import { type RegistryError, refuse } from '../oci/errors.ts';
+import type { Repository } from '../ports/repositories.ts';
 import type { Action } from '../ports/trust-policies.ts';
+import type { Pull } from '../registry/pull.ts';
 
 /**
  * Throws unless the session may do `action` at `place` (undefined: there is no such place). What a
@@ -21,6 +24,27 @@ export function requireAccess(
   if (may && access !== undefined) throw unauthorized();
   if (place !== undefined && mayAct(identity, place, 'pull')) throw denied(session, name, action);
   throw unknownName();
+}
+
+/**
+ * As `requireAccess` for pulling one manifest or blob. Credentials that were minted for a pull are good for what
+ * their image is made of, in its repository, and for nothing else: all else looks absent to them.
+ */
+export async function requirePull(
+  session: Session,
+  name: string,
+  place: Repository | Place | undefined,
+  digest: Digest | undefined,
+  pull: Pick<Pull, 'isPartOf'>,
+): Promise<void> {
+  const scope = pullScope(session.identity);
+  if (!scope) return requireAccess(session, name, place, 'pull');
+  if (session.expired) throw unauthorized();
+  const own = place !== undefined && 'id' in place && place.id === scope.repositoryId;
+  if (!own || digest === undefined || !(await pull.isPartOf(scope.digest, digest))) {
+    throw unknownName();
+  }
+  if (!isGranted(session, name, 'pull')) throw unauthorized();
 }
 
 /** Whether the request's token was issued for this; credentials that came with the request allow all. */

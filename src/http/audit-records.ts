@@ -19,7 +19,9 @@ export function recordLogin(
   const common = { address, action: 'login', target: kind };
   if ('identity' in login) {
     const { identity } = login;
+    const { credential } = identity;
     const teams = new Set(identity.grants.map(({ teamId }) => teamId));
+    if (credential?.type === 'pull') teams.add(credential.teamId);
     const teamId = teams.size === 1 ? [...teams][0] : undefined;
     services.audit.record({ ...common, identity, teamId, result: 'ok' });
     return;

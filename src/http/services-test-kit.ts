@@ -7,6 +7,7 @@ import { keyRules } from '../auth/installation-keys.ts';
 import { Issuer } from '../auth/issuer.ts';
 import { KeyRings } from '../auth/key-rings.ts';
 import { createLogin } from '../auth/login.ts';
+import { MintedCredentials } from '../auth/minted-credentials.ts';
 import { createOidcVerifier } from '../auth/oidc-verifier.ts';
 import { createOutboundGuard } from '../auth/outbound-guard.ts';
 import { PolicySimulator } from '../auth/policy-simulator.ts';
@@ -63,6 +64,8 @@ export interface Application {
   readonly world: World;
   readonly services: ApiServices;
   readonly port: number;
+  /** Mints credentials for pulls and instances. */
+  readonly minted: MintedCredentials;
   readonly logged: LoggedLine[];
   /** Ids of the repositories that were pulled from. */
   readonly pulled: readonly string[];
@@ -120,7 +123,8 @@ export async function openApplication(
     oidc.close();
     await outbound.close();
   });
-  const login = createLogin({ identities, clock, used: () => {}, oidc });
+  const minted = new MintedCredentials({ keys: [signing], clock, issuer });
+  const login = createLogin({ identities, clock, used: () => {}, oidc, minted });
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
   const metrics = new Metrics();
   const events = openEvents({
@@ -220,6 +224,7 @@ export async function openApplication(
     world,
     services,
     port,
+    minted,
     logged,
     pulled,
     async token(scope, { teamId = 'team_1', projectIds } = {}) {

@@ -13,7 +13,7 @@ export interface Grant {
 export interface Identity {
   /** Stable over logins with one credential; upload sessions are bound to it. */
   readonly id: string;
-  readonly kind: 'anonymous' | 'token' | 'oidc' | 'session';
+  readonly kind: 'anonymous' | 'token' | 'oidc' | 'session' | 'pull';
   /** The person, where it is one. */
   readonly accountId?: string | undefined;
   /** May make teams and accounts, and sees the whole audit log. */

@@ -1,4 +1,6 @@
+import type { Digest } from '../oci/digest.ts';
 import type { Awaitable } from './awaitable.ts';
+import type { Action } from './trust-policies.ts';
 
 /** `create` may push what is new, and overwrites no tag. */
 export type TokenScope = 'read' | 'create' | 'write' | 'admin';
@@ -37,7 +39,32 @@ export type RefreshCredential =
       readonly policyIds: readonly string[];
       readonly issuer: string;
       readonly subject: string;
-    };
+      /** Of this installation's own tokens: the project that holds it, trusted without a policy. */
+      readonly own?: OwnGrant | undefined;
+    }
+  /** Minted for one pull (instance-identity.ts). */
+  | {
+      readonly type: 'pull';
+      readonly teamId: string;
+      readonly repositoryId: string;
+      readonly digest: Digest;
+      /** UTC milliseconds. */
+      readonly expiresAt: number;
+    }
+  /** Minted for a service's role (instance-identity.ts). */
+  | ({
+      readonly type: 'role';
+      /** `<environment>/<service>` */
+      readonly subject: string;
+      readonly expiresAt: number;
+    } & OwnGrant);
+
+/** What an environment of a project may do in that project. */
+export interface OwnGrant {
+  readonly teamId: string;
+  readonly projectId: string;
+  readonly actions: readonly Action[];
+}
 
 /** Whose: one of the two. */
 export interface TokenFilter {

@@ -8,6 +8,7 @@ import type { Awaitable } from '../ports/awaitable.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs, ResolvedBlob } from '../ports/blobs.ts';
 import type { Manifests, ResolvedManifest } from '../ports/manifests.ts';
+import { ImageContents } from './image-contents.ts';
 
 /** A manifest's bytes; a text holds one byte a character (latin1). */
 export type ManifestContent = Buffer | string;
@@ -23,6 +24,7 @@ export class Pull {
   readonly #blobs: Blobs;
   readonly #store: BlobStore;
   readonly #contents: LRUCache<Digest, ManifestContent>;
+  readonly #images = new ImageContents((digest) => this.#bytesOf(digest));
   #textBytes = 0;
 
   constructor(deps: {
@@ -61,6 +63,18 @@ export class Pull {
     const bytes = await this.#manifests.content(digest);
     if (bytes) this.#keep(digest, bytes);
     return bytes;
+  }
+
+  /** Whether an image, or an index, is made of `digest`: itself, a child manifest, a config or a layer. */
+  isPartOf(image: Digest, digest: Digest): Promise<boolean> {
+    return this.#images.holds(image, digest);
+  }
+
+  async #bytesOf(digest: Digest): Promise<Buffer | undefined> {
+    const cached = this.#contents.get(digest);
+    return typeof cached === 'string'
+      ? Buffer.from(cached, 'latin1')
+      : (cached ?? (await this.#manifests.content(digest)));
   }
 
   #keep(digest: Digest, bytes: Buffer): void {

@@ -10,6 +10,8 @@ export interface ActivationTarget {
   readonly projectId: string;
   readonly projectSlug: string;
   readonly environment: FunctionEnvironment;
+  /** Where clients reach the deployment itself: `label.domain`, with its port where they need one. */
+  readonly host: string;
   readonly service: DeployedService;
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { parseBasic } from '../../auth/authenticator.ts';
 import { anonymous } from '../../auth/authorizer.ts';
-import { type Identities, oidcIdentity } from '../../auth/identities.ts';
+import { acceptedIdentity } from '../../auth/credential-identities.ts';
+import type { Identities } from '../../auth/identities.ts';
 import type { LoginResult } from '../../auth/login.ts';
 import type { OidcVerifier } from '../../auth/oidc-verifier.ts';
 import { refuse } from '../../oci/errors.ts';
@@ -59,17 +60,15 @@ export class Principals {
     if (!credentials) throw unauthorized('The Basic credentials are malformed.');
     const login = await this.#deps.login(credentials.username, credentials.password);
     if ('refused' in login) throw unauthorized(login.refused);
+    // Of an engine that pulls: it has no business here.
+    if (login.identity.kind === 'pull')
+      throw unauthorized('These credentials are for a pull alone.');
     return login.identity;
   }
 
   async #byJwt(jwt: string): Promise<Identity> {
     const result = await this.#deps.oidc.verify(jwt);
-    if (result.ok) {
-      const { issuer, subject, policies } = result;
-      const policyIds = policies.map((policy) => policy.id);
-      const identity = oidcIdentity({ type: 'oidc', policyIds, issuer, subject }, policies);
-      return { ...identity, expiresAt: result.expiresAt };
-    }
+    if (result.ok) return acceptedIdentity(result);
     // The token is genuine: who it is, is known, and what it lacks may be told.
     if (result.reason === 'claims') throw refuse('denied', result.message, '');
     throw unauthorized(result.message, '');

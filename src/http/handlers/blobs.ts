@@ -1,7 +1,7 @@
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { parseRange } from '../../oci/range.ts';
-import { requireAccess } from '../access.ts';
+import { requireAccess, requirePull } from '../access.ts';
 import { answer, type Handler, sendHead } from '../context.ts';
 import { sendStream } from '../send-stream.ts';
 import { absentPlace, unknownRepository } from './manifests.ts';
@@ -11,7 +11,10 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
   const digest = requireDigest(request.reference);
   const resolved = await services.pull.resolveBlob(path, digest);
   const repository = resolved?.repository;
-  requireAccess(session, request.name, repository ?? (await absentPlace(services, path)), 'pull');
+  const place = repository ?? (await absentPlace(services, path));
+  if (session.identity.kind === 'pull') {
+    await requirePull(session, request.name, place, digest, services.pull);
+  } else requireAccess(session, request.name, place, 'pull');
   const blob = resolved?.blob;
   if (!repository || !blob) throw repository ? unknownBlob(digest) : unknownRepository();
   const etag = `"${digest}"`;

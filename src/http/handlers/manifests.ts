@@ -3,7 +3,7 @@ import { RegistryError, refuse } from '../../oci/errors.ts';
 import { isTag } from '../../oci/reference.ts';
 import { checkTag } from '../../policy/tags.ts';
 import type { Repository } from '../../ports/repositories.ts';
-import { requireAccess } from '../access.ts';
+import { requireAccess, requirePull } from '../access.ts';
 import { readBody } from '../body.ts';
 import {
   answer,
@@ -25,7 +25,10 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
   checkReference(reference);
   const resolved = await services.pull.resolveManifest(path, reference);
   const repository = resolved?.repository;
-  requireAccess(session, name, repository ?? (await absentPlace(services, path)), 'pull');
+  const place = repository ?? (await absentPlace(services, path));
+  if (session.identity.kind === 'pull') {
+    await requirePull(session, name, place, parseDigest(reference), services.pull);
+  } else requireAccess(session, name, place, 'pull');
   const manifest = resolved?.manifest;
   if (!repository || !manifest) throw repository ? unknownManifest(reference) : unknownRepository();
   if (req.method === 'GET') services.pulled(repository.id);

@@ -16,6 +16,8 @@ export interface ContractPlace {
   readonly projectSlug: string;
   readonly deploymentId: string;
   readonly environment: FunctionEnvironment;
+  /** Where clients reach the deployment itself: `label.domain`, with its port where they need one. */
+  readonly host: string;
   readonly instanceId: string;
   /** A label of the installation. */
   readonly region: string;

@@ -1,0 +1,3 @@
+module gantry.test/server
+
+go 1.23
