@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type Docker from 'dockerode';
 import { type EgressRule, RuntimeError } from '../../ports/runtime-driver.ts';
+import { type EngineCalls, statusOf } from './engine-calls.ts';
 import { bridgeName, searchStart } from './network-names.ts';
 import {
   firstFree,
@@ -14,14 +14,17 @@ import {
 } from './subnet-pool.ts';
 
 /** Networks of projects: each its own bridge and a small subnet of its own, no IPv6, made when needed. */
-export interface ProjectNetworks {
+export interface Networks {
   /**
-   * A network of the project with room for one more container, which has to be made within a minute, or the
-   * network may be gone again. Rejects with `unavailable`: the pool is used up, or the engine does not do it.
+   * The name of a network of the project with room for one more container, which has to be made within a
+   * minute, or the network may be gone again. Rejects with `unavailable`: the pool is used up, or the engine
+   * does not do it.
    */
-  ensure(projectId: string, egress: EgressRule): Promise<ProjectNetwork>;
-  /** The engine does not know that network any more: the next `ensure` makes it anew. */
+  ensureNetwork(projectId: string, egress: EgressRule): Promise<string>;
+  /** The engine does not know that network any more: the next `ensureNetwork` makes it anew. */
   forget(name: string): void;
+  /** What `ensureNetwork` named. */
+  find(name: string): ProjectNetwork | undefined;
   /** Removes networks without containers, running or not; tells how many. */
   removeUnused(): Promise<number>;
 }
@@ -37,20 +40,27 @@ export interface ProjectNetwork {
 }
 
 export interface NetworkOptions {
-  readonly docker: Docker;
   readonly installation: string;
-  /** The range that subnets are cut from, such as `10.213.0.0/16`. */
-  readonly pool: string;
+  /** The range that subnets are cut from. */
+  readonly pool?: string;
   /** Of one network: 26 has room for 61 containers. */
-  readonly subnetBits: number;
+  readonly subnetBits?: number;
   /** UTC milliseconds. */
-  readonly now: () => number;
+  readonly now?: () => number;
+}
+
+/** As much as is read of a network's description. */
+interface EngineNetwork {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } | null;
 }
 
 export const networkLabels = {
   installation: 'gantry.installation',
   kind: 'gantry.kind',
-  project: 'gantry.network.project',
+  project: 'gantry.project',
   egress: 'gantry.network.egress',
   number: 'gantry.network.number',
 } as const;
@@ -74,15 +84,19 @@ interface Held extends ProjectNetwork {
   askedAt: number;
 }
 
-export function projectNetworks(options: NetworkOptions): ProjectNetworks {
-  const { docker, installation, subnetBits, now } = options;
-  const given = parseRange4(options.pool);
+export function openNetworks(engine: EngineCalls, options: NetworkOptions): Networks {
+  const { installation, subnetBits = 26, now = Date.now } = options;
+  const given = parseRange4(options.pool ?? '10.213.0.0/16');
   if (!given || subnetCount(given, subnetBits) < 1 || placesOf(subnetBits) < 1)
-    throw new Error(`no subnets of /${subnetBits} in ${options.pool}`);
+    throw new Error(`No subnets of /${subnetBits} in ${options.pool}.`);
   const pool: Range4 = given;
   const held = new Map<string, Held>();
   const queues = new Map<string, Promise<unknown>>();
   let adopted: Promise<void> | undefined;
+
+  function listNetworks(): Promise<EngineNetwork[]> {
+    return engine.call({ method: 'GET', path: '/networks' });
+  }
 
   /** One at a time for a project: two creates at once end up in one network. */
   function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
@@ -97,11 +111,9 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
   }
 
   async function adopt(): Promise<void> {
-    const found = await docker.listNetworks({
-      filters: { label: [`${networkLabels.installation}=${installation}`] },
-    });
-    for (const network of found) {
+    for (const network of await listNetworks()) {
       const labels = network.Labels ?? {};
+      if (labels[networkLabels.installation] !== installation) continue;
       const project = labels[networkLabels.project];
       const egress = labels[networkLabels.egress];
       const subnet = network.IPAM?.Config?.[0]?.Subnet;
@@ -145,9 +157,10 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
   /** Containers that name the network, created ones with them: an engine lists only running ones in it. */
   async function count(network: Held): Promise<void> {
     const at = now();
-    const listed = await docker.listContainers({
-      all: true,
-      filters: { network: [network.id] },
+    const listed = await engine.call<unknown[]>({
+      method: 'GET',
+      path: '/containers/json',
+      query: { all: true, filters: JSON.stringify({ network: [network.id] }) },
     });
     network.counted = listed.length;
     network.grants = network.grants.filter((grant) => grant > at - pendingMs);
@@ -159,7 +172,7 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
     return !full();
   }
 
-  async function ensure(projectId: string, egress: EgressRule): Promise<ProjectNetwork> {
+  async function ensureNetwork(projectId: string, egress: EgressRule): Promise<string> {
     await adoptOnce();
     const key = keyOf(projectId, egress);
     return inTurn(key, async () => {
@@ -169,7 +182,7 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
         if (!(await withRoom(network))) continue;
         network.askedAt = now();
         network.grants.push(network.askedAt);
-        return network;
+        return network.name;
       }
     });
   }
@@ -177,7 +190,7 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
   async function make(name: string, projectId: string, egress: EgressRule, number: number) {
     const refused: Range4[] = [];
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const networks = await docker.listNetworks();
+      const networks = await listNetworks();
       const there = networks.find((network) => network.Name === name);
       if (there) {
         const range = parseRange4(there.IPAM?.Config?.[0]?.Subnet ?? '');
@@ -193,8 +206,12 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
       const range = firstFree(pool, subnetBits, start, taken);
       if (!range) throw usedUp();
       try {
-        const made = await docker.createNetwork(specOf(name, range, projectId, egress, number));
-        return hold(keyOf(projectId, egress), { id: made.id, name, range, number });
+        const { Id } = await engine.call<{ Id: string }>({
+          method: 'POST',
+          path: '/networks/create',
+          body: specOf(name, range, projectId, egress, number),
+        });
+        return hold(keyOf(projectId, egress), { id: Id, name, range, number });
       } catch (error) {
         // Made by another process meanwhile: found at the next look.
         if (statusOf(error) === 409) continue;
@@ -214,7 +231,7 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
     projectId: string,
     egress: EgressRule,
     number: number,
-  ): Docker.NetworkCreateOptions {
+  ): object {
     return {
       Name: name,
       CheckDuplicate: true,
@@ -257,7 +274,7 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
     await count(network);
     if (network.counted > 0) return false;
     try {
-      await docker.getNetwork(network.id).remove();
+      await engine.call({ method: 'DELETE', path: `/networks/${network.id}` });
     } catch (error) {
       // In use after all (403): kept. Gone already (404): as wished.
       if (statusOf(error) !== 404) return false;
@@ -267,7 +284,8 @@ export function projectNetworks(options: NetworkOptions): ProjectNetworks {
   }
 
   return {
-    ensure,
+    ensureNetwork,
+    find: (name) => held.get(name),
     forget: (name) => void held.delete(name),
     async removeUnused() {
       await adoptOnce();
@@ -283,13 +301,9 @@ function keyOf(projectId: string, egress: EgressRule): string {
   return `${egress} ${projectId}`;
 }
 
-function subnetsOf(network: Docker.NetworkInspectInfo): Range4[] {
+function subnetsOf(network: EngineNetwork): Range4[] {
   const ranges = (network.IPAM?.Config ?? []).map((config) => parseRange4(config.Subnet ?? ''));
   return ranges.filter((range) => range !== undefined);
-}
-
-function statusOf(error: unknown): number | undefined {
-  return (error as { statusCode?: number }).statusCode;
 }
 
 function reason(error: unknown): string {
