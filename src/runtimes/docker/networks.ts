@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type EgressRule, RuntimeError } from '../../ports/runtime-driver.ts';
 import { type EngineCalls, statusOf } from './engine-calls.ts';
 import { bridgeName, searchStart } from './network-names.ts';
+import { type EngineNetwork, networkLabels, specOf, subnetsOf } from './network-spec.ts';
 import {
   firstFree,
   formatAddress4,
@@ -48,22 +49,6 @@ export interface NetworkOptions {
   /** UTC milliseconds. */
   readonly now?: () => number;
 }
-
-/** As much as is read of a network's description. */
-interface EngineNetwork {
-  readonly Id: string;
-  readonly Name: string;
-  readonly Labels?: Readonly<Record<string, string>> | null;
-  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null } | null;
-}
-
-export const networkLabels = {
-  installation: 'gantry.installation',
-  kind: 'gantry.kind',
-  project: 'gantry.project',
-  egress: 'gantry.network.egress',
-  number: 'gantry.network.number',
-} as const;
 
 /** How long a network is kept for a container that is about to be made in it. */
 const graceMs = 60_000;
@@ -209,7 +194,7 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
         const { Id } = await engine.call<{ Id: string }>({
           method: 'POST',
           path: '/networks/create',
-          body: specOf(name, range, projectId, egress, number),
+          body: specOf({ installation, name, range, projectId, egress, number }),
         });
         return hold(keyOf(projectId, egress), { id: Id, name, range, number });
       } catch (error) {
@@ -223,36 +208,6 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
       }
     }
     throw usedUp();
-  }
-
-  function specOf(
-    name: string,
-    range: Range4,
-    projectId: string,
-    egress: EgressRule,
-    number: number,
-  ): object {
-    return {
-      Name: name,
-      CheckDuplicate: true,
-      Driver: 'bridge',
-      EnableIPv6: false,
-      IPAM: {
-        Driver: 'default',
-        Config: [{ Subnet: formatRange4(range), Gateway: formatAddress4(range.base + 1) }],
-      },
-      Options: {
-        'com.docker.network.bridge.name': name,
-        'com.docker.network.bridge.host_binding_ipv4': '127.0.0.1',
-      },
-      Labels: {
-        [networkLabels.installation]: installation,
-        [networkLabels.kind]: 'network',
-        [networkLabels.project]: projectId,
-        [networkLabels.egress]: egress,
-        [networkLabels.number]: String(number),
-      },
-    };
   }
 
   function usedUp(): RuntimeError {
@@ -299,11 +254,6 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
 
 function keyOf(projectId: string, egress: EgressRule): string {
   return `${egress} ${projectId}`;
-}
-
-function subnetsOf(network: EngineNetwork): Range4[] {
-  const ranges = (network.IPAM?.Config ?? []).map((config) => parseRange4(config.Subnet ?? ''));
-  return ranges.filter((range) => range !== undefined);
 }
 
 function reason(error: unknown): string {
