@@ -31,6 +31,8 @@ export interface Services {
   readonly blobMount: BlobMount;
   readonly transfer: TransferMeter;
   readonly putManifest: ReturnType<typeof createManifestPush>;
+  /** Where a label under the functions domain answers; undefined: nowhere, functions are off. */
+  readonly deploymentUrl?: ((host: string) => string | undefined) | undefined;
   readonly ensureRepository: EnsuredRepositories;
   readonly listing: Listing;
   readonly metadata: Metadata;

@@ -18,14 +18,19 @@ export interface ReservedDeployment {
   readonly environment: FunctionEnvironment;
   /** The pointer that will move to it: `production`, or the tag. */
   readonly name: string;
-  /** Only where the push moved this tag. */
   readonly tag: string;
   /** Labels of the deployment's own host, best first: the first that is free is taken. */
   readonly hosts: readonly string[];
   /** The same, of the pointer's host; made where the pointer has none yet. */
   readonly pointerHosts: readonly string[];
+  /** The same, of the pointer's host for this service alone. */
+  readonly serviceHosts: readonly string[];
 }
 
+/**
+ * A tag that the push did not move is deployed where this service never was under its name, or failed when it
+ * last was: so pushing again is trying again.
+ */
 export interface DeploymentReservation {
   /** Of the service that is made where the repository is bound to none; undefined: none is made. */
   readonly newService: { readonly id: string; readonly name: string } | undefined;
@@ -52,7 +57,7 @@ export interface DeploymentCommands {
     };
     result: null;
   };
-  /** What is given replaces. Rejects with `not-found` or, where the version is not `version`, `precondition`. */
+  /** What is given replaces. Rejects with `not-found` or, where the version is not `version`, `precondition-failed`. */
   UpdateService: {
     args: {
       id: string;
@@ -82,6 +87,8 @@ export interface DeploymentCommands {
       origin: DeploymentOrigin;
       hosts: readonly string[];
       pointerHosts: readonly string[];
+      /** Of the pointer, for each service of the snapshot. */
+      serviceHosts: readonly { readonly service: string; readonly hosts: readonly string[] }[];
       service: string | undefined;
       actor: string;
       now: number;
@@ -91,9 +98,9 @@ export interface DeploymentCommands {
   /**
    * A deployment that is prepared takes its place: state `ready`, with its snapshot, and its pointer moves to it,
    * all in one. `stale`: the pointer's version is not `pointerVersion` any more (build the snapshot anew on what
-   * it names now); `superseded` (and set so): one of the same service that came later was first, or the
-   * pointer was moved by hand since it was made; `gone`: it is in no state that can become ready.
-   * Event `deployment.ready`.
+   * it names now); `superseded` (and set so): one of the same service (of a promotion: any) that came later was
+   * first, or the pointer was moved by hand since it was made; `gone`: it is in no state that can become ready.
+   * A promotion counts as moved by hand. Event `deployment.ready`.
    */
   ActivateDeployment: {
     args: {
@@ -105,7 +112,10 @@ export interface DeploymentCommands {
     };
     result: { outcome: 'ready' | 'stale' | 'superseded' | 'gone' };
   };
-  /** Compare-and-set from one of `from`. Event `deployment.failed` where it is that. */
+  /**
+   * Compare-and-set from one of `from`. Event `deployment.failed` where it is that. `deleted` takes its hosts,
+   * and rejects with `conflict` where an environment points at it.
+   */
   SetDeploymentState: {
     args: {
       id: string;
@@ -117,8 +127,10 @@ export interface DeploymentCommands {
     result: { changed: boolean };
   };
   /**
-   * By hand, as promote, rollback and delete do: deployments made before do not move it back. Compare-and-set where `version` is given: rejects with `precondition` where the pointer has another.
-   * `deploymentId` null: it points nowhere. Event `environment.moved`.
+   * By hand, as rollback and delete do: deployments made before do not move it back. Compare-and-set where
+   * `version` is given: rejects with `precondition-failed` where the pointer has another; with `not-found` where
+   * there is no such pointer, or no such deployment in its project; with `conflict` where that is not ready.
+   * `deploymentId` null: it points nowhere, and a preview's hosts go. Event `environment.moved`.
    */
   MovePointer: {
     args: {

@@ -14,6 +14,8 @@ export interface ProjectCommands {
       name?: string | undefined;
       slug?: string | undefined;
       plan?: PlanName | undefined;
+      /** Whether pushed images run. */
+      functions?: boolean | undefined;
       now: number;
       heldUntil: number;
     };
@@ -42,7 +44,7 @@ export interface ProjectCommands {
    * where a team would lose its last owner.
    */
   DeleteAccount: { args: { accountId: string }; result: null };
-  /** With its secrets, variables and webhooks. Rejects with `conflict` where it holds repositories. */
+  /** With its secrets, variables, webhooks, services and deployments. Rejects with `conflict` where it holds repositories or volumes. */
   DeleteProject: { args: { projectId: string }; result: null };
   /** Rejects with `quota` where the project has as many as it may, or with `not-found`. */
   PutSecret: {

@@ -8,7 +8,8 @@ export interface RepositoryCommands {
   CreateRepository: { args: Commands['EnsureRepository']['args']; result: Repository };
   /**
    * With all that it holds: tags, manifests, links, open uploads (their keys are discarded). Blobs that no
-   * repository links any more stay stored. Event `repository.deleted`. Rejects with `name-unknown`.
+   * repository links any more stay stored. Event `repository.deleted`. Rejects with `name-unknown`, or with
+   * `conflict` where an environment runs an image of it; other deployments of its images end.
    */
   DeleteRepository: {
     args: { repositoryId: string; actor: string; now: number };

@@ -4,6 +4,7 @@ import type { BlobRow, Measure } from './blobs.ts';
 import type { ApiCommands } from './commands-api.ts';
 import type { EventCommands } from './commands-events.ts';
 import type {
+  DeploymentCommands,
   DeploymentReservation,
   FunctionRecordCommands,
   ReservedHost,
@@ -51,7 +52,7 @@ export interface PutManifestArgs {
   readonly tags: readonly string[];
   /** False: rejects with `denied` where a tag of `tags` points at something else. */
   readonly overwrite: boolean;
-  /** What it deploys, for those tags that it moves. */
+  /** What it deploys. */
   readonly deploy?: DeploymentReservation | undefined;
   readonly actor: string;
   readonly limits: CountLimits;
@@ -66,6 +67,7 @@ export interface Commands
   extends ApiCommands,
     FunctionRecordCommands,
     EventCommands,
+    DeploymentCommands,
     SignInCommands,
     ProjectCommands,
     RepositoryCommands {
@@ -192,7 +194,10 @@ export interface Commands
   /** Rejects with `blob-unknown`, or `blob-in-use` where a manifest of the repository names it. */
   UnlinkBlob: { args: { repositoryId: string; digest: Digest }; result: null };
 
-  /** Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed` where it is new, `tag.moved` for each tag that changed. */
+  /**
+   * Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed`, `tag.moved` for each
+   * tag that changed. `deployments`: those reserved, or else what the tags' environments run now.
+   */
   PutManifest: {
     args: PutManifestArgs;
     result: { created: boolean; movedTags: string[]; deployments: readonly ReservedHost[] };
@@ -203,7 +208,10 @@ export interface Commands
     args: { repositoryId: string; tag: string; actor: string; now: number };
     result: null;
   };
-  /** With all tags that point at it. */
+  /**
+   * With all tags that point at it. Rejects with `manifest-in-use` where an index names it, `conflict` where an
+   * environment runs it (detail.deployment). Other deployments of it end.
+   */
   DeleteManifest: {
     args: { repositoryId: string; digest: Digest; actor: string; now: number };
     result: null;

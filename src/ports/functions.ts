@@ -152,7 +152,17 @@ export type DeploymentOrigin =
       readonly tag: string;
       readonly digest: Digest;
     }
-  | { readonly type: 'settings' | 'api' }
+  | { readonly type: 'settings' }
+  /** By hand: with an image of one service, or all of what runs anew. */
+  | {
+      readonly type: 'api';
+      readonly image?: {
+        readonly serviceId: string;
+        readonly repositoryId: string;
+        readonly reference: string;
+        readonly digest: Digest;
+      };
+    }
   | { readonly type: 'promote'; readonly deploymentId: string };
 
 /** A pointer, moved by compare-and-set. */
@@ -203,6 +213,7 @@ export interface FunctionVolume {
 }
 
 export interface Services {
+  findById(id: string): Awaitable<Service | undefined>;
   find(projectId: string, name: string): Awaitable<Service | undefined>;
   findByRepository(repositoryId: string): Awaitable<Service | undefined>;
   /** All of a project, by name: there are few. */
@@ -213,14 +224,14 @@ export interface Services {
 
 export interface Deployments {
   findById(id: string): Awaitable<Deployment | undefined>;
-  /** Newest first, before `before` (an id), at most `limit`. */
+  /** Newest first, before the number `before`, at most `limit`. */
   page(
     scope: {
       readonly projectId: string;
       readonly environment?: FunctionEnvironment | undefined;
       readonly state?: DeploymentState | undefined;
     },
-    before: string | undefined,
+    before: number | undefined,
     limit: number,
   ): Awaitable<Deployment[]>;
   /** In `states`, over all projects, oldest first: what the scheduler has to take on after a start. */
@@ -230,7 +241,7 @@ export interface Deployments {
     environment: FunctionEnvironment,
     name: string,
   ): Awaitable<EnvironmentPointer | undefined>;
-  /** Of a project, or over all of them. */
+  /** Of a project, or over all of them; those that point nowhere, too. */
   pointers(projectId?: string): Awaitable<EnvironmentPointer[]>;
   findHost(host: string): Awaitable<FunctionHost | undefined>;
   /** Those of a project, or of one deployment of it. */

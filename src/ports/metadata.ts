@@ -3,6 +3,7 @@ import type { Blobs } from './blobs.ts';
 import type { CommandWriter } from './commands.ts';
 import type { Events } from './events.ts';
 import type { FunctionRecords } from './function-records.ts';
+import type { Deployments, Services } from './functions.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
 import type { Manifests } from './manifests.ts';
@@ -38,6 +39,8 @@ export interface Metadata {
   readonly keys: Keys;
   readonly outbox: Outbox;
   readonly events: Events;
+  readonly services: Services;
+  readonly deployments: Deployments;
   readonly webhooks: Webhooks;
   readonly audit: AuditRows;
   readonly functionRecords: FunctionRecords;

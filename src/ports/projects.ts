@@ -8,6 +8,19 @@ export interface ProjectSettings {
   readonly layerCompressions?: readonly LayerCompression[];
   /** Platforms that an image may have, `os/architecture`; absent: all. */
   readonly platforms?: readonly string[];
+  readonly functions?: ProjectFunctions;
+}
+
+/** How pushed images run; what is absent has its default. */
+export interface ProjectFunctions {
+  /** Default: true. */
+  readonly enabled?: boolean;
+  /** False: a push to a repository without a service makes none. Default: true. */
+  readonly autoDeploy?: boolean;
+  /** The tag that goes to production; others are previews. Default: `latest`. */
+  readonly productionTag?: string;
+  /** `open`: private networks, too; set by operators. Default: `public`. */
+  readonly network?: 'public' | 'open';
 }
 
 export interface Project {
@@ -16,6 +29,8 @@ export interface Project {
   readonly teamSlug: string;
   readonly slug: string;
   readonly plan: PlanName;
+  /** False: its team's functions are off. */
+  readonly teamFunctions?: boolean | undefined;
   readonly settings: ProjectSettings;
   readonly createdAt: number;
 }

@@ -8,6 +8,8 @@ export interface Team {
   readonly slug: string;
   readonly name: string;
   readonly plan: PlanName;
+  /** False: pushed images do not run. */
+  readonly functions?: boolean | undefined;
   readonly createdAt: number;
 }
 

@@ -8,12 +8,15 @@ import {
   requiredManifests,
 } from '../oci/manifest.ts';
 import { layerCompressionOf } from '../oci/media-types.ts';
+import { isDeployable } from '../policy/deployable.ts';
 import { checkImage, needsConfig } from '../policy/image.ts';
 import { imageSize } from '../policy/image-size.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter, PutManifestArgs } from '../ports/commands.ts';
+import type { ReservedHost } from '../ports/commands-functions.ts';
+import type { DeploymentPlanner } from '../ports/deployment-planner.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
 
@@ -30,6 +33,8 @@ export interface ManifestPut {
   readonly tags: readonly string[];
   /** False: a tag that points at something else stays, and the push is denied. */
   readonly overwrite: boolean;
+  /** Whether who pushes may deploy; absent: they may not. */
+  readonly mayDeploy?: boolean | undefined;
   readonly actor: string;
 }
 
@@ -41,6 +46,11 @@ export interface PutManifestResult {
   readonly warnings: readonly string[];
 }
 
+export interface PushedManifest extends PutManifestResult {
+  /** What the push deploys, tag by tag. */
+  readonly deployments: readonly ReservedHost[];
+}
+
 export interface ManifestPushDeps {
   readonly store: BlobStore;
   readonly blobs: Blobs;
@@ -48,17 +58,19 @@ export interface ManifestPushDeps {
   readonly clock: Clock;
   /** Called after an image whose layers may need measuring. */
   readonly pushed: () => void;
+  /** Undefined: nothing is deployed. */
+  readonly planner?: DeploymentPlanner | undefined;
 }
 
 /** Checks a manifest against the rules and records it, its tags and its event in one transaction. */
 export function createManifestPush(
   deps: ManifestPushDeps,
-): (put: ManifestPut) => Promise<PutManifestResult> {
+): (put: ManifestPut) => Promise<PushedManifest> {
   return async (put) => {
     const { args, result } = await prepare(deps, put);
-    await deps.writer.run('PutManifest', args);
+    const { deployments } = await deps.writer.run('PutManifest', args);
     if (args.layers.length > 0) deps.pushed();
-    return result;
+    return { ...result, deployments };
   };
 }
 
@@ -109,7 +121,7 @@ async function prepare(deps: ManifestPushDeps, put: ManifestPut): Promise<Prepar
     settings: put.project.settings,
   });
   if (!decision.allow) throw new RegistryError(decision.error);
-  const { id: repositoryId } = await put.ensure();
+  const { id: repositoryId, name: repository } = await put.ensure();
   const args: PutManifestArgs = {
     repositoryId,
     digest,
@@ -126,6 +138,10 @@ async function prepare(deps: ManifestPushDeps, put: ManifestPut): Promise<Prepar
     platform: decision.platform,
     tags: put.tags,
     overwrite: put.overwrite,
+    deploy: deps.planner?.plan({
+      ...{ project: put.project, repository, tags: put.tags },
+      ...{ runnable: isDeployable(manifest), mayDeploy: put.mayDeploy === true },
+    }),
     actor: put.actor,
     limits: countLimits(put.plan),
     now: deps.clock.now(),

@@ -90,6 +90,9 @@ export const putManifest: Handler = async (context) => {
     'Docker-Content-Digest': result.digest,
     ...warningHeaders([...result.warnings, ...warnings]),
   };
+  const [deployed] = result.deployments;
+  const url = deployed && services.deploymentUrl?.(deployed.host);
+  if (url) headers['Gantry-Deployment-Url'] = url;
   if (result.subject) headers['OCI-Subject'] = result.subject;
   if (digest && tags.length > 0) headers['OCI-Tag'] = tags.join(', ');
   answer(res, 201, headers);

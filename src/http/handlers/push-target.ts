@@ -3,6 +3,7 @@ import type { Plan } from '../../config/plans.ts';
 import { refuse } from '../../oci/errors.ts';
 import type { Project } from '../../ports/projects.ts';
 import type { Repository } from '../../ports/repositories.ts';
+import type { Action } from '../../ports/trust-policies.ts';
 import { requireAccess, unknownName } from '../access.ts';
 import type { Context } from '../context.ts';
 
@@ -14,6 +15,7 @@ export interface PushTarget {
   readonly plan: Plan;
   /** False: tags that are there must stay as they are. */
   readonly overwrite: boolean;
+  readonly mayDeploy: boolean;
   /** The repository, made where it is missing: to be called when nothing is left that could refuse the push. */
   ensure(): Promise<Repository>;
 }
@@ -38,8 +40,9 @@ export async function pushTarget({
   const plan = plans[project.plan];
   const ensure = async () =>
     repository ?? services.ensureRepository(project, path.repository, plan, session.identity.actor);
-  const overwrite = place !== undefined && mayAct(session.identity, place, 'push');
-  return { repository, project, plan, overwrite, ensure };
+  const may = (action: Action) => place !== undefined && mayAct(session.identity, place, action);
+  const rights = { overwrite: may('push'), mayDeploy: may('deploy') };
+  return { repository, project, plan, ...rights, ensure };
 }
 
 /** Before any byte is sent: whether the team stores as much as its plan allows already. */

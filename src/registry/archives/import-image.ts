@@ -225,8 +225,9 @@ class Import {
     manifests: readonly Pick<ManifestPut, 'bytes' | 'digest' | 'contentType' | 'tags'>[],
   ): Promise<string[]> {
     this.#options.signal.throwIfAborted();
-    const { project, plan, overwrite, actor } = this.#target;
-    const common = { repository, ensure: async () => repository, project, plan, overwrite, actor };
+    const { project, plan, overwrite, mayDeploy, actor } = this.#target;
+    const rights = { overwrite, mayDeploy };
+    const common = { repository, ensure: async () => repository, project, plan, ...rights, actor };
     const results = await this.#deps.putManifests(manifests.map((one) => ({ ...common, ...one })));
     return [...new Set(results.flatMap(({ warnings }) => warnings))];
   }

@@ -12,6 +12,7 @@ export interface ImportTarget {
   readonly project: Project;
   readonly plan: Plan;
   readonly overwrite: boolean;
+  readonly mayDeploy?: boolean | undefined;
   /** Whose upload sessions the blobs come by. */
   readonly subject: string;
   readonly actor: string;

@@ -1,13 +1,16 @@
 import type { Metadata } from '../../../src/ports/metadata.ts';
 import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
+import { deploymentsContract } from './deployments.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { functionRecordsContract } from './function-records.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
+import { reservationsContract } from './reservations.ts';
 import { secretsContract } from './secrets.ts';
+import { servicesContract } from './services.ts';
 import { signInContract } from './sign-in.ts';
 import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
@@ -46,6 +49,9 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   manifestsContract(open);
   repositoriesContract(open);
   eventsContract(open, reopen);
+  servicesContract(open);
+  reservationsContract(open);
+  deploymentsContract(open);
   tagsContract(open);
   webhooksContract(open);
   auditContract(open);

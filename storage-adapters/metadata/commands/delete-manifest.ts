@@ -2,6 +2,7 @@ import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
+import { releaseImages } from './release-images.ts';
 
 interface Target {
   repository: string;
@@ -89,6 +90,7 @@ export const deleteManifest: Command<'DeleteManifest'> = async (tx, args) => {
   }
   if ((await removeManifest.run(tx, target)) === 0)
     throw refuse('manifest-unknown', 'The repository holds no such manifest.');
+  await releaseImages(tx, args, now);
   const tags = (await tagsOf.all(tx, target)).map((row) => row.name);
   await removeTags.run(tx, target);
   await removeReferences.run(tx, target);

@@ -13,6 +13,14 @@ const holds = query<Target, { name: string }>((db, p) =>
     .orderBy('name')
     .limit(1),
 );
+const volume = query<Target, { name: string }>((db, p) =>
+  db
+    .selectFrom('function_volumes')
+    .select('name')
+    .where('project_id', '=', p('project'))
+    .orderBy('name')
+    .limit(1),
+);
 const remove = query<Target>((db, p) => db.deleteFrom('projects').where('id', '=', p('project')));
 
 /** Everything that names the project. */
@@ -41,6 +49,20 @@ const removals = [
     db.deleteFrom('environment_variables').where('project_id', '=', p('project')),
   ),
   query<Target>((db, p) => db.deleteFrom('transfer').where('project_id', '=', p('project'))),
+  query<Target>((db, p) => db.deleteFrom('function_hosts').where('project_id', '=', p('project'))),
+  query<Target>((db, p) =>
+    db.deleteFrom('environment_pointers').where('project_id', '=', p('project')),
+  ),
+  query<Target>((db, p) =>
+    db
+      .deleteFrom('deployment_services')
+      .where('deployment_id', 'in', (e) =>
+        e.selectFrom('deployments').select('deployments.id').where('project_id', '=', p('project')),
+      ),
+  ),
+  query<Target>((db, p) => db.deleteFrom('deployments').where('project_id', '=', p('project'))),
+  query<Target>((db, p) => db.deleteFrom('services').where('project_id', '=', p('project'))),
+  query<Target>((db, p) => db.deleteFrom('sandboxes').where('project_id', '=', p('project'))),
 ];
 
 export const deleteProject: Command<'DeleteProject'> = async (tx, { projectId: project }) => {
@@ -50,6 +72,14 @@ export const deleteProject: Command<'DeleteProject'> = async (tx, { projectId: p
       'conflict',
       `The project holds repositories, such as "${held.name}".`,
       'Delete its repositories first: with them go their images.',
+    );
+  }
+  const attached = await volume.get(tx, { project });
+  if (attached) {
+    throw refuse(
+      'conflict',
+      `The project has volumes, such as "${attached.name}".`,
+      'Delete its volumes first: what they hold goes with them.',
     );
   }
   for (const removal of removals) await removal.run(tx, { project });

@@ -2,6 +2,7 @@ import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
+import { releaseImages } from './release-images.ts';
 
 interface Target {
   repository: string;
@@ -81,6 +82,7 @@ export const deleteRepository: Command<'DeleteRepository'> = async (tx, args) =>
   const target = { repository: args.repositoryId };
   const row = await find.get(tx, target);
   if (!row) throw refuse('name-unknown', 'There is no such repository.');
+  await releaseImages(tx, { repositoryId: args.repositoryId, digest: undefined }, args.now);
   await removeTags.run(tx, target);
   await removeReferences.run(tx, target);
   await removeContents.run(tx, target);

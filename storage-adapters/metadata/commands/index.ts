@@ -6,10 +6,12 @@ import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteProject } from './delete-project.ts';
 import { deleteRepository } from './delete-repository.ts';
+import * as deployments from './deployments.ts';
 import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import * as keys from './keys.ts';
 import { putMember, removeMember } from './members.ts';
+import * as pointers from './pointers.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
 import { pruneFunctionLogs } from './prune-function-logs.ts';
 import { putManifest, putManifests } from './put-manifest.ts';
@@ -21,6 +23,7 @@ import {
   touchRepositories,
 } from './repositories.ts';
 import * as secrets from './secrets.ts';
+import * as services from './services.ts';
 import * as sessions from './sessions.ts';
 import * as signIn from './sign-in.ts';
 import { putTag } from './tags.ts';
@@ -100,4 +103,14 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   DeleteTag: deleteTag,
   DeleteManifest: deleteManifest,
   RecordMeasure: recordMeasure,
+  CreateService: services.createService,
+  UpdateService: services.updateService,
+  DeleteService: services.deleteService,
+  SetRewrites: services.setRewrites,
+  CreateDeployment: deployments.createDeployment,
+  ActivateDeployment: deployments.activateDeployment,
+  SetDeploymentState: deployments.setDeploymentState,
+  MovePointer: pointers.movePointer,
+  AddCustomDomain: pointers.addCustomDomain,
+  RemoveCustomDomain: pointers.removeCustomDomain,
 };

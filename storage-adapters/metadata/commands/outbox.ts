@@ -80,6 +80,32 @@ const insertOfTeam = query<NewEvent>((db, p) =>
     ),
 );
 
+const insertOfProject = query<NewEvent & { project: string }>((db, p) =>
+  db
+    .insertInto('outbox')
+    .columns(columns)
+    .expression((e) =>
+      e
+        .selectFrom('projects as j')
+        .innerJoin('teams as t', 't.id', 'j.team_id')
+        .where('j.id', '=', p('project'))
+        .select([
+          e.val(p('id')).as('id'),
+          't.id as stream_id',
+          't.event_sequence as sequence',
+          e.val(p('type')).as('type'),
+          't.id as team_id',
+          'j.id as project_id',
+          sql<string>`t.slug || '/' || j.slug`.as('subject'),
+          e.val(p('data')).as('data'),
+          e.val(p('now')).as('created_at'),
+        ]),
+    ),
+);
+const teamOf = query<{ project: string }, { team_id: string }>((db, p) =>
+  db.selectFrom('projects').select('team_id').where('id', '=', p('project')),
+);
+
 /**
  * Writes an event in the transaction of its change. The sequence is the repository's own, taken while
  * its row is held: database-wide sequences would commit out of order.
@@ -99,6 +125,18 @@ export async function emitOfTeam(
 ): Promise<void> {
   await nextOfTeam.run(tx, { id: event.teamId });
   await insertOfTeam.run(tx, rowOf(event, event.teamId, event.subject));
+}
+
+/** Likewise, an event of a project as a whole: in its team's sequence. */
+export async function emitOfProject(
+  tx: Executor,
+  event: { projectId: string; type: EventType; data: object; now: number },
+): Promise<void> {
+  const project = event.projectId;
+  const owner = await teamOf.get(tx, { project });
+  if (!owner) return;
+  await nextOfTeam.run(tx, { id: owner.team_id });
+  await insertOfProject.run(tx, { ...rowOf(event, owner.team_id, ''), project });
 }
 
 function rowOf(

@@ -3,6 +3,7 @@ import type { PutManifestArgs } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
+import { reserveDeployments } from './reserve-deployments.ts';
 import { emitMoved, moveTag } from './tags.ts';
 import { checkStorage } from './usage.ts';
 
@@ -140,7 +141,8 @@ export const putManifest: Command<'PutManifest'> = async (tx, args) => {
     now,
   });
   for (const { tag, from } of moves) await emitMoved(tx, { ...args, tag }, from);
-  return { created, movedTags: moves.map(({ tag }) => tag), deployments: [] };
+  const movedTags = moves.map((move) => move.tag);
+  return { created, movedTags, deployments: await reserveDeployments(tx, args, movedTags) };
 };
 
 export const putManifests: Command<'PutManifests'> = async (tx, { puts }) => {

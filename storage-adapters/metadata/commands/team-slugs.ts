@@ -3,17 +3,19 @@ import { type Executor, query } from '../database.ts';
 import type { ManagementSchema } from '../schema-management.ts';
 import type { Command } from './command.ts';
 
-const find = query<{ id: string }, { slug: string; name: string; plan: string }>((db, p) =>
-  db.selectFrom('teams').select(['slug', 'name', 'plan']).where('id', '=', p('id')),
+const find = query<{ id: string }, { slug: string; name: string; plan: string; functions: number }>(
+  (db, p) =>
+    db.selectFrom('teams').select(['slug', 'name', 'plan', 'functions']).where('id', '=', p('id')),
 );
 const owner = query<{ slug: string }, { id: string }>((db, p) =>
   db.selectFrom('teams').select('id').where('slug', '=', p('slug')),
 );
-const update = query<{ id: string; slug: string; name: string; plan: string }>((db, p) =>
-  db
-    .updateTable('teams')
-    .set({ slug: p('slug'), name: p('name'), plan: p('plan') })
-    .where('id', '=', p('id')),
+const update = query<{ id: string; slug: string; name: string; plan: string; functions: number }>(
+  (db, p) =>
+    db
+      .updateTable('teams')
+      .set({ slug: p('slug'), name: p('name'), plan: p('plan'), functions: p('functions') })
+      .where('id', '=', p('id')),
 );
 const held = query<{ slug: string }, ManagementSchema['held_slugs']>((db, p) =>
   db.selectFrom('held_slugs').selectAll().where('slug', '=', p('slug')),
@@ -60,6 +62,8 @@ export const updateTeam: Command<'UpdateTeam'> = async (tx, args) => {
     await takeSlug(tx, { slug, teamId: id, now });
     await hold.run(tx, { slug: team.slug, teamId: id, until: args.heldUntil });
   }
-  await update.run(tx, { id, slug, name: args.name ?? team.name, plan: args.plan ?? team.plan });
+  const functions = args.functions === undefined ? team.functions : args.functions ? 1 : 0;
+  const { name = team.name, plan = team.plan } = args;
+  await update.run(tx, { id, slug, name, plan, functions });
   return null;
 };

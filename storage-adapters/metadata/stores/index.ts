@@ -2,6 +2,7 @@ import type { Metadata } from '../../../src/ports/metadata.ts';
 import type { Executor } from '../database.ts';
 import { auditStore } from './audit.ts';
 import { blobsStore } from './blobs.ts';
+import { deploymentsStore } from './deployments.ts';
 import { eventsStore } from './events.ts';
 import { functionRecordsStore } from './function-records.ts';
 import { issuedTokensStore } from './issued-tokens.ts';
@@ -11,6 +12,7 @@ import { outboxStore } from './outbox.ts';
 import { projectsStore } from './projects.ts';
 import { repositoriesStore } from './repositories.ts';
 import { secretsStore, variablesStore } from './secrets.ts';
+import { servicesStore } from './services.ts';
 import { sessionsStore } from './sessions.ts';
 import { tagsStore } from './tags.ts';
 import { teamsStore } from './teams.ts';
@@ -42,6 +44,8 @@ export function storesOf(
     keys: keysStore(executor),
     outbox: outboxStore(executor),
     events: eventsStore(executor),
+    services: servicesStore(executor),
+    deployments: deploymentsStore(executor),
     webhooks: webhooksStore(executor),
     audit: auditStore(executor),
     functionRecords: functionRecordsStore(executor),

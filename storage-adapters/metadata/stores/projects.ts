@@ -3,14 +3,14 @@ import type { PlanName } from '../../../src/ports/teams.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { Builder, Schema } from '../schema.ts';
 
-type Row = Schema['projects'] & { team_slug: string; plan: string };
+type Row = Schema['projects'] & { team_slug: string; plan: string; team_functions: number };
 
 const joined = (db: Builder) =>
   db
     .selectFrom('projects as p')
     .innerJoin('teams as t', 't.id', 'p.team_id')
     .selectAll('p')
-    .select(['t.slug as team_slug', 't.plan']);
+    .select(['t.slug as team_slug', 't.plan', 't.functions as team_functions']);
 
 const bySlugs = query<{ team: string; project: string }, Row>((db, p) =>
   joined(db).where('t.slug', '=', p('team')).where('p.slug', '=', p('project')),
@@ -49,6 +49,7 @@ const toProject = (row: Row): Project => ({
   teamSlug: row.team_slug,
   slug: row.slug,
   plan: row.plan as PlanName,
+  ...(row.team_functions === 0 && { teamFunctions: false }),
   settings: JSON.parse(row.settings) as ProjectSettings,
   createdAt: row.created_at,
 });

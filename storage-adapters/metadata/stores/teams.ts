@@ -1,29 +1,29 @@
+import type { Selectable } from 'kysely';
 import type { Account, Member, PlanName, Role, Team, Teams } from '../../../src/ports/teams.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { Schema } from '../schema.ts';
 
-const byId = query<{ id: string }, Schema['teams']>((db, p) =>
+type TeamRow = Selectable<Schema['teams']>;
+
+const byId = query<{ id: string }, TeamRow>((db, p) =>
   db.selectFrom('teams').selectAll().where('id', '=', p('id')),
 );
-const bySlug = query<{ slug: string }, Schema['teams']>((db, p) =>
+const bySlug = query<{ slug: string }, TeamRow>((db, p) =>
   db.selectFrom('teams').selectAll().where('slug', '=', p('slug')),
 );
-const all = query<object, Schema['teams']>((db) =>
-  db.selectFrom('teams').selectAll().orderBy('slug'),
+const all = query<object, TeamRow>((db) => db.selectFrom('teams').selectAll().orderBy('slug'));
+const page = query<{ ids: string; after: string; limit: number }, TeamRow>((db, p, dialect) =>
+  db
+    .selectFrom('teams')
+    .selectAll()
+    .where('id', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+    )
+    .where('slug', '>', p('after'))
+    .orderBy('slug')
+    .limit(p('limit')),
 );
-const page = query<{ ids: string; after: string; limit: number }, Schema['teams']>(
-  (db, p, dialect) =>
-    db
-      .selectFrom('teams')
-      .selectAll()
-      .where('id', 'in', (e) =>
-        e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
-      )
-      .where('slug', '>', p('after'))
-      .orderBy('slug')
-      .limit(p('limit')),
-);
-const pageOfAll = query<{ after: string; limit: number }, Schema['teams']>((db, p) =>
+const pageOfAll = query<{ after: string; limit: number }, TeamRow>((db, p) =>
   db
     .selectFrom('teams')
     .selectAll()
@@ -88,11 +88,12 @@ const memberships = query<{ account: string }, MemberRow>((db, p) =>
     .orderBy('m.team_id'),
 );
 
-const toTeam = (row: Schema['teams']): Team => ({
+const toTeam = (row: TeamRow): Team => ({
   id: row.id,
   slug: row.slug,
   name: row.name,
   plan: row.plan as PlanName,
+  ...(row.functions === 0 && { functions: false }),
   createdAt: row.created_at,
 });
 export const toAccount = (row: Schema['accounts']): Account => ({

@@ -190,6 +190,7 @@ async function targetOf(call: Call): Promise<ImportTarget> {
   return {
     ...{ repository, project, plan, actor, subject },
     overwrite: mayAct(identity, { teamId, projectId, visibility }, 'push'),
+    mayDeploy: mayAct(identity, { teamId, projectId, visibility }, 'deploy'),
     ensure: async () =>
       repository ?? services.ensureRepository(project, path.repository, plan, actor),
   };
