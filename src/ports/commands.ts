@@ -8,13 +8,16 @@ import type {
   DeploymentReservation,
   FunctionRecordCommands,
   ReservedHost,
+  VolumeCommands,
 } from './commands-functions.ts';
 import type { ProjectCommands } from './commands-projects.ts';
 import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
+import type { InvocationCommands } from './invocations.ts';
 import type { WrappedKey } from './keys.ts';
 import type { Project, ProjectSettings } from './projects.ts';
 import type { Repository, Visibility } from './repositories.ts';
+import type { SandboxCommands } from './sandboxes.ts';
 import type { Account, PlanName, Role, Team } from './teams.ts';
 import type { RefreshCredential, Token } from './tokens.ts';
 import type { TrustPolicy } from './trust-policies.ts';
@@ -66,6 +69,9 @@ export interface PutManifestArgs {
 export interface Commands
   extends ApiCommands,
     FunctionRecordCommands,
+    VolumeCommands,
+    SandboxCommands,
+    InvocationCommands,
     EventCommands,
     DeploymentCommands,
     SignInCommands,

@@ -14,6 +14,8 @@ export interface Secrets {
   /** By name, after `after`, at most `limit`. */
   page(projectId: string, after: string | undefined, limit: number): Awaitable<Secret[]>;
   find(projectId: string, name: string): Awaitable<(Secret & { sealed: string }) | undefined>;
+  /** Those of `names` that there are, in no order. */
+  findMany(projectId: string, names: readonly string[]): Awaitable<(Secret & { sealed: string })[]>;
 }
 
 export const environments = ['production', 'preview', 'development'] as const;
@@ -23,6 +25,8 @@ export type Environment = (typeof environments)[number];
 export interface Variable {
   readonly name: string;
   readonly sealed: string;
+  /** 1, 2, 3 …: one more with each value. */
+  readonly version: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly updatedBy: string;

@@ -83,6 +83,24 @@ export interface FunctionSchema {
     expires_at: number;
     ended_at: number | null;
   };
+  function_invocations: {
+    id: string;
+    project_id: string;
+    service: string;
+    environment: string;
+    name: string;
+    state: string;
+    attempts: number;
+    run_at: number;
+    content_type: string | null;
+    payload: Uint8Array;
+    /** JSON. */
+    result: string | null;
+    error: string | null;
+    created_at: number;
+    created_by: string;
+    finished_at: number | null;
+  };
   function_lines: {
     id: string;
     project_id: string;

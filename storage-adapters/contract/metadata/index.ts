@@ -9,6 +9,7 @@ import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
 import { reservationsContract } from './reservations.ts';
+import { runsContract } from './runs.ts';
 import { secretsContract } from './secrets.ts';
 import { servicesContract } from './services.ts';
 import { signInContract } from './sign-in.ts';
@@ -43,6 +44,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   principalsContract(open);
   teamsContract(open);
   secretsContract(open);
+  runsContract(open);
   usageContract(open);
   signInContract(open);
   blobsContract(open);

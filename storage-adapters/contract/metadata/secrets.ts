@@ -29,6 +29,9 @@ export function secretsContract(
     const secret = { name: 'B', version: 2, createdAt: now, updatedAt: now, updatedBy: 'ada' };
     assert.deepEqual(await db.secrets.find('prj_1', 'B'), { ...secret, sealed: 's2' });
     assert.deepEqual(await db.secrets.page('prj_1', 'A', 5), [secret]);
+    const named = await db.secrets.findMany('prj_1', ['B', 'A', 'none']);
+    assert.deepEqual(named.map(({ name, sealed }) => `${name}=${sealed}`).sort(), ['A=s3', 'B=s2']);
+    assert.deepEqual(await db.secrets.findMany('prj_2', ['B']), []);
     assert.equal((await db.secrets.page('prj_1', undefined, 1))[0]?.name, 'A');
     await db.writer.run('DeleteSecret', { projectId: 'prj_1', name: 'B' });
     await refused(db.writer.run('DeleteSecret', { projectId: 'prj_1', name: 'B' }), 'not-found');
@@ -42,7 +45,8 @@ export function secretsContract(
     assert.deepEqual(await putVariable(db, 'preview', 'A', 'v2'), { created: false });
     await putVariable(db, 'production', 'A', 'v3');
     const place = { projectId: 'prj_1', environment: 'preview' } as const;
-    const variable = { name: 'A', sealed: 'v2', createdAt: now, updatedAt: now, updatedBy: 'ada' };
+    const made = { createdAt: now, updatedAt: now, updatedBy: 'ada' };
+    const variable = { name: 'A', sealed: 'v2', version: 2, ...made };
     assert.deepEqual(await db.variables.page(place, undefined, 5), [variable]);
     assert.deepEqual(await db.variables.page(place, 'A', 5), []);
     assert.equal((await db.variables.find('prj_1', 'production', 'A'))?.sealed, 'v3');

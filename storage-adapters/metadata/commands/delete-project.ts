@@ -26,6 +26,9 @@ const remove = query<Target>((db, p) => db.deleteFrom('projects').where('id', '=
 /** Everything that names the project. */
 const removals = [
   query<Target>((db, p) =>
+    db.deleteFrom('function_invocations').where('project_id', '=', p('project')),
+  ),
+  query<Target>((db, p) =>
     db
       .deleteFrom('webhook_attempts')
       .where('delivery_id', 'in', (e) =>

@@ -9,6 +9,7 @@ import { deleteRepository } from './delete-repository.ts';
 import * as deployments from './deployments.ts';
 import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
+import * as invocations from './invocations.ts';
 import * as keys from './keys.ts';
 import { putMember, removeMember } from './members.ts';
 import * as pointers from './pointers.ts';
@@ -22,6 +23,7 @@ import {
   setVisibility,
   touchRepositories,
 } from './repositories.ts';
+import * as sandboxes from './sandboxes.ts';
 import * as secrets from './secrets.ts';
 import * as services from './services.ts';
 import * as sessions from './sessions.ts';
@@ -32,6 +34,7 @@ import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
 import * as uploads from './uploads.ts';
 import { addTransfer } from './usage.ts';
+import * as volumes from './volumes.ts';
 import * as webhooks from './webhooks.ts';
 
 /** Every write, by its name in ports/commands.ts. */
@@ -113,4 +116,13 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   MovePointer: pointers.movePointer,
   AddCustomDomain: pointers.addCustomDomain,
   RemoveCustomDomain: pointers.removeCustomDomain,
+  CreateVolume: volumes.createVolume,
+  DeleteVolume: volumes.deleteVolume,
+  CreateSandbox: sandboxes.createSandbox,
+  UpdateSandbox: sandboxes.updateSandbox,
+  PruneSandboxes: sandboxes.pruneSandboxes,
+  CreateInvocation: invocations.createInvocation,
+  ClaimInvocations: invocations.claimInvocations,
+  FinishInvocation: invocations.finishInvocation,
+  PruneInvocations: invocations.pruneInvocations,
 };

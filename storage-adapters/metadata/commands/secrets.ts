@@ -81,7 +81,12 @@ const insertVariable = query<NewVariable>((db, p) =>
 const updateVariable = query<NewVariable>((db, p) =>
   db
     .updateTable('environment_variables')
-    .set({ sealed: p('sealed'), updated_at: p('now'), updated_by: p('actor') })
+    .set((e) => ({
+      sealed: p('sealed'),
+      version: e('version', '+', 1),
+      updated_at: p('now'),
+      updated_by: p('actor'),
+    }))
     .where('project_id', '=', p('projectId'))
     .where('environment', '=', p('environment'))
     .where('name', '=', p('name')),

@@ -5,12 +5,14 @@ import { blobsStore } from './blobs.ts';
 import { deploymentsStore } from './deployments.ts';
 import { eventsStore } from './events.ts';
 import { functionRecordsStore } from './function-records.ts';
+import { invocationsStore } from './invocations.ts';
 import { issuedTokensStore } from './issued-tokens.ts';
 import { keysStore } from './keys.ts';
 import { manifestsStore } from './manifests.ts';
 import { outboxStore } from './outbox.ts';
 import { projectsStore } from './projects.ts';
 import { repositoriesStore } from './repositories.ts';
+import { sandboxesStore } from './sandboxes.ts';
 import { secretsStore, variablesStore } from './secrets.ts';
 import { servicesStore } from './services.ts';
 import { sessionsStore } from './sessions.ts';
@@ -20,6 +22,7 @@ import { tokensStore } from './tokens.ts';
 import { trustPoliciesStore } from './trust-policies.ts';
 import { uploadsStore } from './uploads.ts';
 import { usageStore } from './usage.ts';
+import { volumesStore } from './volumes.ts';
 import { webhooksStore } from './webhooks.ts';
 
 /** All that reads, over one database. */
@@ -49,5 +52,8 @@ export function storesOf(
     webhooks: webhooksStore(executor),
     audit: auditStore(executor),
     functionRecords: functionRecordsStore(executor),
+    volumes: volumesStore(executor),
+    sandboxes: sandboxesStore(executor),
+    invocations: invocationsStore(executor),
   };
 }

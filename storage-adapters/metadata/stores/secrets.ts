@@ -1,9 +1,10 @@
+import type { Selectable } from 'kysely';
 import type { Secret, Secrets, Variable, Variables } from '../../../src/ports/secrets.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { ManagementSchema } from '../schema-management.ts';
 
 type SecretRow = ManagementSchema['secrets'];
-type VariableRow = ManagementSchema['environment_variables'];
+type VariableRow = Selectable<ManagementSchema['environment_variables']>;
 
 const secrets = query<{ project: string; after: string; limit: number }, SecretRow>((db, p) =>
   db
@@ -20,6 +21,15 @@ const secret = query<{ project: string; name: string }, SecretRow>((db, p) =>
     .selectAll()
     .where('project_id', '=', p('project'))
     .where('name', '=', p('name')),
+);
+const secretsNamed = query<{ project: string; names: string }, SecretRow>((db, p, dialect) =>
+  db
+    .selectFrom('secrets')
+    .selectAll()
+    .where('project_id', '=', p('project'))
+    .where('name', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('names')).as('wanted')).select('wanted.value'),
+    ),
 );
 interface VariablesArgs {
   project: string;
@@ -57,6 +67,7 @@ const toSecret = (row: SecretRow): Secret => ({
 const toVariable = (row: VariableRow): Variable => ({
   name: row.name,
   sealed: row.sealed,
+  version: row.version,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
   updatedBy: row.updated_by,
@@ -70,6 +81,10 @@ export function secretsStore(db: Executor): Secrets {
       then(
         secret.get(db, { project, name }),
         (row) => row && { ...toSecret(row), sealed: row.sealed },
+      ),
+    findMany: (project, names) =>
+      then(secretsNamed.all(db, { project, names: JSON.stringify(names) }), (rows) =>
+        rows.map((row) => ({ ...toSecret(row), sealed: row.sealed })),
       ),
   };
 }

@@ -1,0 +1,116 @@
+import { refuse } from '../../../src/oci/errors.ts';
+import type { Snapshot } from '../../../src/ports/functions.ts';
+import { query } from '../database.ts';
+import type { FunctionSchema } from '../schema-functions.ts';
+import { toVolume } from '../stores/volumes.ts';
+import type { Command } from './command.ts';
+
+type Row = FunctionSchema['function_volumes'];
+
+/** Of one project. */
+const most = 100;
+
+const insert = query<Row>((db, p) =>
+  db
+    .insertInto('function_volumes')
+    .values({
+      id: p('id'),
+      project_id: p('project_id'),
+      name: p('name'),
+      kind: p('kind'),
+      bucket: p('bucket'),
+      created_at: p('created_at'),
+      created_by: p('created_by'),
+    })
+    .onConflict((c) => c.columns(['project_id', 'name']).doNothing()),
+);
+const named = query<{ project: string; name: string }, Row>((db, p) =>
+  db
+    .selectFrom('function_volumes')
+    .selectAll()
+    .where('project_id', '=', p('project'))
+    .where('name', '=', p('name')),
+);
+const remove = query<{ id: string }>((db, p) =>
+  db.deleteFrom('function_volumes').where('id', '=', p('id')),
+);
+const count = query<{ project: string }, { count: number }>((db, p) =>
+  db
+    .selectFrom('function_volumes')
+    .select((e) => e.fn.countAll<number>().as('count'))
+    .where('project_id', '=', p('project')),
+);
+const projectOf = query<{ project: string }, { id: string }>((db, p) =>
+  db.selectFrom('projects').select('id').where('id', '=', p('project')),
+);
+/** What pointers name, and what is on its way to be named. */
+const live = query<{ project: string }, { id: string; snapshot: string | null }>((db, p) =>
+  db
+    .selectFrom('deployments as d')
+    .select(['d.id', 'd.snapshot'])
+    .where('d.project_id', '=', p('project'))
+    .where((e) =>
+      e.or([
+        e('d.state', 'in', ['queued', 'pending', 'preparing', 'probing']),
+        e(
+          'd.id',
+          'in',
+          e
+            .selectFrom('environment_pointers as e')
+            .select('e.deployment_id')
+            .where('e.project_id', '=', p('project'))
+            .where('e.deployment_id', 'is not', null)
+            .$castTo<{ deployment_id: string }>(),
+        ),
+      ]),
+    ),
+);
+const services = query<{ project: string }, { name: string; settings: string }>((db, p) =>
+  db.selectFrom('services').select(['name', 'settings']).where('project_id', '=', p('project')),
+);
+
+export const createVolume: Command<'CreateVolume'> = async (tx, args) => {
+  const { projectId: project } = args;
+  if (!(await projectOf.get(tx, { project })))
+    throw refuse('not-found', 'There is no such project.');
+  if (Number((await count.get(tx, { project }))?.count) >= most) {
+    const message = `The project has ${most} volumes, and takes no more.`;
+    throw refuse('quota', message, 'Delete what is not needed.');
+  }
+  const inserted = await insert.run(tx, {
+    id: args.id,
+    project_id: project,
+    name: args.name,
+    kind: args.kind,
+    bucket: args.bucket ? JSON.stringify(args.bucket) : null,
+    created_at: args.createdAt,
+    created_by: args.createdBy,
+  });
+  if (inserted === 0) throw refuse('conflict', `The project has a volume "${args.name}" already.`);
+  return null;
+};
+
+export const deleteVolume: Command<'DeleteVolume'> = async (tx, { projectId: project, name }) => {
+  const row = await named.get(tx, { project, name });
+  if (!row) throw refuse('not-found', 'The project has no such volume.');
+  const takes = (settings: Snapshot['services'][number]['settings']) =>
+    settings.volumes?.some((volume) => volume.name === name);
+  for (const service of await services.all(tx, { project })) {
+    if (takes(JSON.parse(service.settings))) throw attached(name, `the service "${service.name}"`);
+  }
+  for (const { id, snapshot } of await live.all(tx, { project })) {
+    const { services = [] } = JSON.parse(snapshot ?? '{}') as Partial<Snapshot>;
+    const service = services.find(({ settings }) => takes(settings));
+    if (service) throw attached(name, `the service "${service.name}" of the deployment ${id}`);
+  }
+  await remove.run(tx, { id: row.id });
+  return toVolume(row);
+};
+
+function attached(name: string, by: string) {
+  return refuse(
+    'conflict',
+    `The volume "${name}" is attached by ${by}.`,
+    'Detach it, and deploy the service without it, first.',
+  );
+}

@@ -1,0 +1,37 @@
+import type { FunctionVolume, FunctionVolumes } from '../../../src/ports/functions.ts';
+import { type Executor, query, then } from '../database.ts';
+import type { FunctionSchema } from '../schema-functions.ts';
+
+type Row = FunctionSchema['function_volumes'];
+
+const find = query<{ project: string; name: string }, Row>((db, p) =>
+  db
+    .selectFrom('function_volumes')
+    .selectAll()
+    .where('project_id', '=', p('project'))
+    .where('name', '=', p('name')),
+);
+const list = query<{ project: string }, Row>((db, p) =>
+  db
+    .selectFrom('function_volumes')
+    .selectAll()
+    .where('project_id', '=', p('project'))
+    .orderBy('name'),
+);
+
+export const toVolume = (row: Row): FunctionVolume => ({
+  id: row.id,
+  projectId: row.project_id,
+  name: row.name,
+  kind: row.kind as FunctionVolume['kind'],
+  bucket: row.bucket === null ? undefined : (JSON.parse(row.bucket) as FunctionVolume['bucket']),
+  createdAt: row.created_at,
+  createdBy: row.created_by,
+});
+
+export function volumesStore(db: Executor): FunctionVolumes {
+  return {
+    find: (project, name) => then(find.get(db, { project, name }), (row) => row && toVolume(row)),
+    list: (project) => then(list.all(db, { project }), (rows) => rows.map(toVolume)),
+  };
+}
