@@ -1,0 +1,272 @@
+import {
+  type InstanceExit,
+  type InstanceSpec,
+  RuntimeError,
+  type RuntimeInstance,
+} from '../../ports/runtime-driver.ts';
+import { containerSpec } from './container-spec.ts';
+import { type Engine, EngineError, moment } from './engine.ts';
+import { exitOf, type Inspected, instanceOf, type Listed, stateOf } from './inspected.ts';
+import { label } from './labels.ts';
+import type { Networks } from './networks.ts';
+import { later, nextEnd, pathOf } from './next-end.ts';
+import { hasStatus, noSuchInstance, refused } from './refusals.ts';
+import type { DockerVolumes } from './volumes.ts';
+
+export interface InstancesDeps {
+  readonly engine: Engine;
+  readonly networks: Networks;
+  readonly volumes: DockerVolumes;
+  readonly installation: string;
+  readonly diskQuota: boolean;
+  /** Name servers of instances; none: the host's. */
+  readonly dns: readonly string[];
+  /** Chooses devices, or throws `invalid-spec`. */
+  readonly chooseGpus: (gpu: NonNullable<InstanceSpec['gpu']>) => Promise<readonly string[]>;
+}
+
+/** What the driver remembers of one that runs: so that a probe asks the engine nothing. */
+export interface Whereabouts {
+  readonly address: string | undefined;
+  /** On the engine's machine. */
+  readonly pid: number;
+}
+
+/** Makes, starts, freezes, ends and lists containers. */
+export class Instances {
+  readonly #deps: InstancesDeps;
+  readonly #whereabouts = new Map<string, Whereabouts>();
+
+  constructor(deps: InstancesDeps) {
+    this.#deps = deps;
+  }
+
+  async create(spec: InstanceSpec): Promise<RuntimeInstance> {
+    const { networks, volumes, diskQuota, dns, chooseGpus } = this.#deps;
+    const [mounts, gpus] = await Promise.all([
+      Promise.all(spec.mounts.map((mount) => volumes.mountOf(mount))),
+      spec.gpu ? chooseGpus(spec.gpu) : [],
+    ]);
+    for (let attempt = 1; ; attempt++) {
+      const { projectId, egress } = spec.network;
+      const network = await networks.ensureNetwork(projectId, egress).catch((error) => {
+        throw refused(error, {});
+      });
+      try {
+        const body = containerSpec({ spec, network, mounts, diskQuota, dns, gpus });
+        return await this.#create(spec, body);
+      } catch (error) {
+        // Someone removed the network since it was made.
+        if (attempt === 1 && hasStatus(error, 404) && /network/i.test(error.message)) {
+          networks.forget(network);
+          continue;
+        }
+        if (hasStatus(error, 404)) {
+          const message = `The image ${spec.image} is not there (any more): ${error.message}`;
+          throw new RuntimeError('no-such-image', message, { cause: error });
+        }
+        throw refused(error, { 400: 'invalid-spec', 409: 'invalid-spec', 500: 'invalid-spec' });
+      }
+    }
+  }
+
+  async #create(spec: InstanceSpec, body: object): Promise<RuntimeInstance> {
+    const { Id } = await this.#deps.engine.call<{ Id: string }>({
+      method: 'POST',
+      path: '/containers/create',
+      query: { name: spec.instanceId },
+      body,
+    });
+    return {
+      id: Id,
+      instanceId: spec.instanceId,
+      labels: spec.labels,
+      state: 'created',
+      address: undefined,
+      exit: undefined,
+    };
+  }
+
+  async start(id: string): Promise<RuntimeInstance> {
+    try {
+      await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/start` });
+    } catch (error) {
+      if (isAbsent(error)) throw noSuchInstance(id);
+      throw refused(error, {
+        400: 'start-failed',
+        404: 'start-failed',
+        409: 'start-failed',
+        500: 'start-failed',
+      });
+    }
+    const inspected = await this.inspect(id);
+    const instance = instanceOf(inspected);
+    if (!instance) throw noSuchInstance(id);
+    return instance;
+  }
+
+  /** Rejects with `no-such-instance` or `unavailable`. */
+  async inspect(id: string, query: { size?: boolean } = {}): Promise<Inspected> {
+    try {
+      const inspected = await this.#deps.engine.call<Inspected>({
+        method: 'GET',
+        path: `${pathOf(id)}/json`,
+        query,
+      });
+      const { Running, Pid } = inspected.State;
+      if (Running) {
+        const address = instanceOf(inspected)?.address;
+        this.#whereabouts.set(inspected.Id, { address, pid: Pid });
+      } else this.#whereabouts.delete(inspected.Id);
+      return inspected;
+    } catch (error) {
+      this.#whereabouts.delete(id);
+      throw hasStatus(error, 404) ? noSuchInstance(id) : refused(error, {});
+    }
+  }
+
+  /** Where one that runs is. Rejects with `no-such-instance`, also where it does not run. */
+  async whereabouts(id: string): Promise<Whereabouts> {
+    const known = this.#whereabouts.get(id);
+    if (known) return known;
+    await this.inspect(id);
+    const found = this.#whereabouts.get(id);
+    if (!found) throw new RuntimeError('no-such-instance', `The container ${id} does not run.`);
+    return found;
+  }
+
+  /** It moved, or ended. */
+  forget(id: string): void {
+    this.#whereabouts.delete(id);
+  }
+
+  async freeze(id: string): Promise<void> {
+    await this.#ask(id, 'pause', /already paused/i);
+  }
+
+  async thaw(id: string): Promise<void> {
+    await this.#ask(id, 'unpause', /is not paused/i);
+  }
+
+  /** An answer that says so is the state that was asked for. */
+  async #ask(id: string, action: string, already: RegExp): Promise<void> {
+    try {
+      await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/${action}` });
+    } catch (error) {
+      if (isAbsent(error)) throw noSuchInstance(id);
+      if (error instanceof EngineError && already.test(error.message)) return;
+      if (error instanceof EngineError && /not running/i.test(error.message)) {
+        throw new RuntimeError('no-such-instance', `The container ${id} does not run.`);
+      }
+      throw refused(error, {});
+    }
+  }
+
+  async signal(id: string, signal: string): Promise<void> {
+    const request = { method: 'POST', path: `${pathOf(id)}/kill`, query: { signal } } as const;
+    try {
+      await this.#deps.engine.call(request);
+    } catch (error) {
+      if (isAbsent(error)) return;
+      if (error instanceof EngineError && /not running/i.test(error.message)) return;
+      if (error instanceof EngineError && /paused/i.test(error.message)) {
+        await this.thaw(id);
+        return this.signal(id, signal);
+      }
+      throw refused(error, { 400: 'invalid-spec' });
+    }
+  }
+
+  async wait(id: string, signal?: AbortSignal): Promise<InstanceExit> {
+    const ended = await nextEnd(this.#deps.engine, id, signal);
+    // The wait is in place: an end from here on is not missed, one from before is seen here.
+    const { State } = await this.inspect(id).catch((error) => {
+      ended.cancel();
+      throw error;
+    });
+    const state = stateOf(State.Status);
+    if (state === 'ended') {
+      ended.cancel();
+      return exitOf(State);
+    }
+    const code = await ended.code;
+    this.#whereabouts.delete(id);
+    try {
+      return exitOf((await this.inspect(id)).State);
+    } catch (error) {
+      // Removed at once: whether it was for its memory is not known any more.
+      if ((error as RuntimeError).failure === 'no-such-instance') {
+        return { code, outOfMemory: false };
+      }
+      throw error;
+    }
+  }
+
+  async stop(id: string, graceMs: number): Promise<InstanceExit> {
+    const abort = new AbortController();
+    const ended = this.wait(id, abort.signal);
+    ended.catch(() => {});
+    try {
+      await this.signal(id, 'SIGTERM');
+      const inTime = await Promise.race([ended, later(graceMs, abort.signal)]);
+      if (inTime) return inTime;
+      await this.signal(id, 'SIGKILL');
+      const exit = await Promise.race([ended, later(killLimit, abort.signal)]);
+      if (exit) return { ...exit, killed: true };
+      throw new RuntimeError('unavailable', `The container ${id} does not end by SIGKILL.`);
+    } finally {
+      abort.abort();
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    const remove = { method: 'DELETE', path: pathOf(id), query: { force: true, v: true } } as const;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#deps.engine.call(remove);
+        break;
+      } catch (error) {
+        if (hasStatus(error, 404)) break;
+        // Someone else is at it, or the kernel still holds its layer for a moment.
+        if (!hasStatus(error, 409, 500) || attempt === 20) throw refused(error, {});
+        await moment(attempt * 10);
+      }
+    }
+    this.#whereabouts.delete(id);
+  }
+
+  async list(): Promise<RuntimeInstance[]> {
+    const { engine, installation } = this.#deps;
+    const filters = JSON.stringify({ label: [`${label.installation}=${installation}`] });
+    let listed: readonly Listed[];
+    try {
+      listed = await engine.call({
+        method: 'GET',
+        path: '/containers/json',
+        query: { all: true, filters },
+      });
+    } catch (error) {
+      throw refused(error, {});
+    }
+    const found = await Promise.all(listed.map((entry) => this.#listed(entry)));
+    return found.filter((instance) => instance !== undefined);
+  }
+
+  async #listed(entry: Listed): Promise<RuntimeInstance | undefined> {
+    if (!entry.Labels?.[label.instance] || entry.State === 'removing') return undefined;
+    try {
+      return instanceOf(await this.inspect(entry.Id));
+    } catch (error) {
+      if ((error as RuntimeError).failure === 'no-such-instance') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** How long the engine may take to end one by SIGKILL. */
+const killLimit = 30_000;
+
+/** A start answers 404 for a program that is not in the image, too. */
+function isAbsent(error: unknown): boolean {
+  return hasStatus(error, 404) && /no such container/i.test(error.message);
+}

@@ -1,0 +1,97 @@
+import { RuntimeError } from '../../ports/runtime-driver.ts';
+import { apiVersion, type EngineVersion, platformOf, type Surroundings } from './capabilities.ts';
+import { DockerDriver } from './driver.ts';
+import { Engine } from './engine.ts';
+import { findEngine } from './engine-address.ts';
+import { Images } from './images.ts';
+import { Instances } from './instances.ts';
+import { openNetworks } from './networks.ts';
+import { openVolumes } from './volumes.ts';
+
+export interface DockerDriverOptions {
+  /** The setting GANTRY_DOCKER_HOST; undefined: DOCKER_HOST, else the usual socket. */
+  readonly dockerHost: string | undefined;
+  /** Where DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are read. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Instances of other installations on the same engine are not seen. */
+  readonly installation: string;
+  /** `host:port` by which the engine reaches the registry; asked at each pull, since a port may be chosen late. */
+  readonly pullAddress: () => string;
+  /** Whether an engine answers is known after this, in milliseconds. */
+  readonly findLimit?: number;
+  /** After this an engine that does not answer a call counts as hung, in milliseconds. */
+  readonly callLimit?: number;
+  readonly probeLimit?: number;
+  /** The range that projects' networks are cut from, and the prefix length of one. */
+  readonly network?: { readonly pool: string; readonly subnetBits: number };
+  /** Name servers of instances; none: the host's. */
+  readonly dns?: readonly string[];
+}
+
+/**
+ * Looks for an engine and opens it. `missing`: why there is none, and how to get it, in one sentence; the
+ * registry works without.
+ */
+export async function openDockerDriver(
+  options: DockerDriverOptions,
+): Promise<{ driver: DockerDriver } | { missing: string }> {
+  const address = findEngine(options.dockerHost, options.env);
+  if (typeof address === 'string') return { missing: address };
+  const finder = new Engine({ address, deadline: options.findLimit ?? 3_000 });
+  let version: EngineVersion;
+  try {
+    version = await finder.call<EngineVersion>({ method: 'GET', path: '/version' });
+  } catch (error) {
+    return { missing: howToGet(address.name, error as Error) };
+  } finally {
+    finder.close();
+  }
+  if (version.Os !== 'linux') {
+    return {
+      missing: `The engine at ${address.name} runs ${version.Os} containers: switch it to Linux containers.`,
+    };
+  }
+  const { installation, pullAddress } = options;
+  const deadline = options.callLimit ?? 30_000;
+  const engine = new Engine({ address, deadline, version: apiVersion(version) });
+  const networks = openNetworks(engine, { installation, ...options.network });
+  const volumes = openVolumes(engine, { installation });
+  const images = new Images({ engine, pullAddress, platform: platformOf(version) });
+  const instances = new Instances({
+    engine,
+    networks,
+    volumes,
+    installation,
+    diskQuota: false,
+    dns: options.dns ?? [],
+    chooseGpus: (gpu) =>
+      Promise.reject(new RuntimeError('invalid-spec', `This engine has no GPU ${gpu.name}.`)),
+  });
+  const surroundings = async (): Promise<Surroundings> => ({
+    local: address.local,
+    networkGuard: false,
+    bucketVolumes: false,
+    diskQuota: false,
+    gpus: {},
+    missing: address.local
+      ? []
+      : [
+          `The engine at ${address.name} is on another machine: its containers' addresses must be routed to this one, and token files and loopback-only servers are not seen.`,
+        ],
+  });
+  const probeLimit = options.probeLimit ?? 1_000;
+  const parts = { engine, images, instances, volumes, surroundings, probeLimit };
+  return { driver: new DockerDriver(parts) };
+}
+
+function howToGet(name: string, error: Error): string {
+  const { code } = ((error.cause ?? error) as NodeJS.ErrnoException) ?? {};
+  if (code === 'EACCES') {
+    return `The container engine at ${name} lets this user not in: add the user to the docker group, or run Gantry as root.`;
+  }
+  const advice =
+    'install Docker Engine 20.10 or later and start it, or name another with GANTRY_DOCKER_HOST';
+  if (code === 'ENOENT') return `There is no container engine at ${name}: ${advice}.`;
+  if (code === 'ECONNREFUSED') return `No container engine answers at ${name}: ${advice}.`;
+  return `${error.message} To run functions, ${advice}.`;
+}

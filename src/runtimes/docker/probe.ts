@@ -1,0 +1,47 @@
+import { connect } from 'node:net';
+import type { PortProbe } from '../../ports/runtime-driver.ts';
+import { listeners } from './local-process.ts';
+
+export interface ProbeTarget {
+  readonly address: string;
+  readonly port: number;
+  /** Of a process of the container on this machine; undefined where that is not known. */
+  readonly pid: number | undefined;
+  /** For one connection, in milliseconds. */
+  readonly limit: number;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'getsockopt: connection refused',
+  EHOSTUNREACH: 'connect: no route to host',
+  ENETUNREACH: 'connect: network is unreachable',
+  ECONNRESET: 'read: connection reset by peer',
+  ETIMEDOUT: 'i/o timeout',
+};
+
+/** A connection from this machine, as the gateway makes them; what listens is read where it is refused. */
+export async function probePort(target: ProbeTarget): Promise<PortProbe> {
+  const { address, port, pid } = target;
+  const failed = await dial(target);
+  if (failed === undefined) return { listening: 'everywhere' };
+  const host = address.includes(':') ? `[${address}]` : address;
+  const text = `dial tcp ${host}:${port}: ${reasons[failed] ?? failed}`;
+  const bound = pid === undefined ? [] : await listeners(pid, port);
+  // Bound elsewhere: it began to listen after the connection was refused, and the next probe sees it.
+  const onlyLoopback = bound.length > 0 && bound.every((where) => where === 'loopback');
+  return { listening: onlyLoopback ? 'loopback-only' : 'nowhere', dial: text };
+}
+
+/** Undefined: connected. Else the code of the error. */
+function dial({ address, port, limit }: ProbeTarget): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port });
+    const end = (failed: string | undefined) => {
+      socket.destroy();
+      resolve(failed);
+    };
+    socket.setTimeout(limit, () => end('ETIMEDOUT'));
+    socket.once('connect', () => end(undefined));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  });
+}

@@ -1,0 +1,26 @@
+import { RuntimeError, type RuntimeFailure } from '../../ports/runtime-driver.ts';
+import { EngineError } from './engine.ts';
+
+/** The engine's refusal as the port names it; other errors go on as they are. */
+export function refused(
+  error: unknown,
+  byStatus: Partial<Record<number, RuntimeFailure>>,
+): unknown {
+  if (!(error instanceof EngineError)) return error;
+  const failure = isDiskFull(error.message)
+    ? 'disk-full'
+    : (byStatus[error.status] ?? 'unavailable');
+  return new RuntimeError(failure, error.message, { cause: error });
+}
+
+export function hasStatus(error: unknown, ...statuses: number[]): error is EngineError {
+  return error instanceof EngineError && statuses.includes(error.status);
+}
+
+export function isDiskFull(message: string): boolean {
+  return /no space left on device|disk quota exceeded/i.test(message);
+}
+
+export function noSuchInstance(id: string): RuntimeError {
+  return new RuntimeError('no-such-instance', `The engine has no container ${id}.`);
+}
