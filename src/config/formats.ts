@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import { parseMachineType } from './machine-type-setting.ts';
+import { parsePrice } from './price-setting.ts';
 
 /** What a text setting may be, by the name of the schema's `format`. Each is pure. */
 export const formats: Readonly<Record<string, (text: string) => boolean>> = {
@@ -21,6 +22,7 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
   },
   range4: (text) => isRange4(text),
   'machine-type': (text) => parseMachineType(text) !== undefined,
+  price: (text) => parsePrice(text) !== undefined,
   'sign-in': (text) =>
     text === '*' ||
     /^sub:\S{1,255}$/.test(text) ||

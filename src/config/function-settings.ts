@@ -4,6 +4,12 @@ import {
   isolationConfig,
   isolationSettings,
 } from './isolation-settings.ts';
+import {
+  type GivenRecordSettings,
+  type RecordsConfig,
+  recordSettings,
+  recordsConfig,
+} from './record-settings.ts';
 import { duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
 import { parseDuration } from './units.ts';
 
@@ -58,10 +64,11 @@ export const functionSettings = {
     example: '60s',
   },
   ...isolationSettings,
+  ...recordSettings,
 } as const satisfies Record<string, SettingSchema>;
 
 /** What the schema lets through of these, as texts. */
-export interface GivenFunctionSettings extends GivenIsolationSettings {
+export interface GivenFunctionSettings extends GivenIsolationSettings, GivenRecordSettings {
   readonly functions: 'auto' | 'on' | 'off';
   readonly dockerHost?: string;
   readonly functionsDomain: string;
@@ -81,6 +88,7 @@ export interface FunctionsConfig {
   /** Milliseconds. */
   readonly startTimeout: number;
   readonly isolation: IsolationConfig;
+  readonly records: RecordsConfig;
 }
 
 export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
@@ -92,5 +100,6 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     region: s.region,
     startTimeout: parseDuration(s.startTimeout)!,
     isolation: isolationConfig(s),
+    records: recordsConfig(s),
   };
 }
