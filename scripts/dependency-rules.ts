@@ -63,6 +63,7 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   multer: ['src/http'],
   'openid-client': ['src/auth'],
   'path-to-regexp': ['src/scheduler', 'src/gateway'],
+  pg: ['storage-adapters/metadata'],
   'prom-client': ['src/observability'],
   'rate-limiter-flexible': ['src/http'],
   'tar-stream': ['src/registry', 'src/http', 'src/runtimes'],

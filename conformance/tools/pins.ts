@@ -95,6 +95,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'chromium', program: '/usr/bin/chromium' },
   { package: 'busybox-static' },
   { package: 'containernetworking-plugins' },
+  { package: 'postgresql' },
   { package: 'iproute2' },
   { package: 'iptables' },
   { package: 'gcc' },

@@ -10,7 +10,7 @@ export interface Dialect {
   /** Builds and compiles queries; never connects. */
   readonly builder: Builder;
   /** Column types. */
-  readonly text: 'text';
+  readonly text: 'text' | 'text collate "C"';
   readonly integer: 'integer' | 'int8';
   readonly bytes: 'blob' | 'bytea';
   /** Ends CREATE TABLE where the primary key is the order of the rows. */

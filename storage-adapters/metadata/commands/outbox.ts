@@ -54,7 +54,7 @@ const insertOfRepository = query<NewEvent>((db, p) =>
           'j.id as project_id',
           sql<string>`t.slug || '/' || j.slug || '/' || r.name`.as('subject'),
           e.val(p('data')).as('data'),
-          e.val(p('now')).as('created_at'),
+          sql<number>`cast(${p('now')} as bigint)`.as('created_at'),
         ]),
     ),
 );
@@ -75,7 +75,7 @@ const insertOfTeam = query<NewEvent>((db, p) =>
           sql<string | null>`null`.as('project_id'),
           e.val(p('subject')).as('subject'),
           e.val(p('data')).as('data'),
-          e.val(p('now')).as('created_at'),
+          sql<number>`cast(${p('now')} as bigint)`.as('created_at'),
         ]),
     ),
 );

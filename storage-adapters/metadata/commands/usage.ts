@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { refuse } from '../../../src/oci/errors.ts';
 import type { CountLimits } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
@@ -19,9 +20,9 @@ const add = query<Entry>((db, p) =>
         .selectFrom('projects')
         .select([
           'id as project_id',
-          e.val(p('month')).as('month'),
-          e.val(p('pulled')).as('pulled_bytes'),
-          e.val(p('pushed')).as('pushed_bytes'),
+          sql<string>`cast(${p('month')} as text)`.as('month'),
+          sql<number>`cast(${p('pulled')} as bigint)`.as('pulled_bytes'),
+          sql<number>`cast(${p('pushed')} as bigint)`.as('pushed_bytes'),
         ])
         .where('id', '=', p('projectId')),
     )

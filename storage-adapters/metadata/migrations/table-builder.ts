@@ -1,4 +1,9 @@
-import type { ColumnDefinitionBuilder, Compilable, CreateTableBuilder } from 'kysely';
+import {
+  type ColumnDefinitionBuilder,
+  type Compilable,
+  type CreateTableBuilder,
+  sql,
+} from 'kysely';
 import type { Dialect } from '../database.ts';
 
 type Column = 'text' | 'text?' | 'integer' | 'integer?' | 'bytes';
@@ -16,7 +21,7 @@ export function tableBuilder(dialect: Dialect) {
     for (const [column, type] of Object.entries(columns)) {
       const nullable = type.endsWith('?');
       const base = type.replace('?', '') as 'text' | 'integer' | 'bytes';
-      builder = builder.addColumn(column, dialect[base], (c: ColumnDefinitionBuilder) => {
+      builder = builder.addColumn(column, sql.raw(dialect[base]), (c: ColumnDefinitionBuilder) => {
         const target = options.references?.[column];
         const referenced = target ? c.references(`${target}.id`) : c;
         return nullable ? referenced : referenced.notNull();

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { LayerCompression } from '../../../src/oci/media-types.ts';
 import type { BlobRow, Blobs, Measure, PendingMeasure } from '../../../src/ports/blobs.ts';
@@ -44,7 +45,7 @@ const readable = query<{ digest: string; team: string; projects: string | null }
           e.and([
             e('p.team_id', '=', p('team')),
             e.or([
-              e(e.val(p('projects')), 'is', null),
+              e(sql`cast(${p('projects')} as text)`, 'is', null),
               e(
                 'p.id',
                 'in',
@@ -64,7 +65,9 @@ const measures = query<{ digests: string }, Schema['measures']>((db, p, dialect)
     .selectAll()
     .where('digest', 'in', (e) =>
       e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    ),
+    )
+    .orderBy('digest')
+    .orderBy('compression'),
 );
 const pending = query<{ limit: number }, { digest: string; compression: string; key: string }>(
   (db, p) =>

@@ -57,7 +57,7 @@ const names = query<NamesArgs, { team: string; project: string; name: string }>(
     .where((e) => e.or([e('p.slug', '>', p('lastProject')), e('r.name', '>', p('lastName'))]))
     .where((e) =>
       e.or([
-        e(sql`${p('projects')}`, 'is', null),
+        e(sql`cast(${p('projects')} as text)`, 'is', null),
         e(
           'p.id',
           'in',

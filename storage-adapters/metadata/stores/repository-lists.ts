@@ -48,7 +48,7 @@ const listed = (sort: RepositoryListing['sort'], order: RepositoryListing['order
       .where((e) => sql<boolean>`${e.ref('r.name')} like ${p('like')} escape '\\'`)
       .where((e) =>
         e.or([
-          e(sql`${p('visibility')}`, 'is', null),
+          e(sql`cast(${p('visibility')} as text)`, 'is', null),
           e('r.visibility', '=', p('visibility') ?? ''),
         ]),
       );

@@ -28,7 +28,10 @@ const ofProjects = query<Scope, Sums<Held>>((db, p) =>
     ])
     .where('team_id', '=', p('team'))
     .where((e) =>
-      e.or([e(sql`${p('project')}`, 'is', null), e('id', '=', sql<string>`${p('project')}`)]),
+      e.or([
+        e(sql`cast(${p('project')} as text)`, 'is', null),
+        e('id', '=', sql<string>`${p('project')}`),
+      ]),
     ),
 );
 interface Inside {
@@ -49,7 +52,10 @@ const ofRepositories = query<Scope, Sums<Inside>>((db, p) =>
     ])
     .where('p.team_id', '=', p('team'))
     .where((e) =>
-      e.or([e(sql`${p('project')}`, 'is', null), e('p.id', '=', sql<string>`${p('project')}`)]),
+      e.or([
+        e(sql`cast(${p('project')} as text)`, 'is', null),
+        e('p.id', '=', sql<string>`${p('project')}`),
+      ]),
     ),
 );
 const moved = query<Scope & { month: string }, Sums<{ pulled: number; pushed: number }>>((db, p) =>
@@ -63,7 +69,10 @@ const moved = query<Scope & { month: string }, Sums<{ pulled: number; pushed: nu
     .where('p.team_id', '=', p('team'))
     .where('t.month', '=', p('month'))
     .where((e) =>
-      e.or([e(sql`${p('project')}`, 'is', null), e('p.id', '=', sql<string>`${p('project')}`)]),
+      e.or([
+        e(sql`cast(${p('project')} as text)`, 'is', null),
+        e('p.id', '=', sql<string>`${p('project')}`),
+      ]),
     ),
 );
 const ofPush = query<

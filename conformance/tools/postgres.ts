@@ -1,0 +1,144 @@
+/** A Postgres server of a test's own: Debian's program, a cluster in a folder, a free port. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const versions = '/usr/lib/postgresql';
+
+export interface PostgresServer {
+  readonly pid: number;
+  /** `postgres://…/gantry`, a superuser. */
+  readonly url: string;
+  /** A database of its own. */
+  database(name: string): Promise<string>;
+  /** SIGQUIT: as a crash; its data stays. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Why it cannot be run here; undefined where it can. */
+export function postgresObstacle(): string | undefined {
+  if (!programs()) return 'Postgres is not installed (Debian: postgresql)';
+  if (process.getuid?.() === 0 && !owner()) return 'there is no user postgres to run it as';
+  return undefined;
+}
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const bin = programs()!;
+  const user = owner();
+  const folder = mkdtempSync(join(tmpdir(), 'gantry-postgres-'));
+  const data = join(folder, 'data');
+  mkdirSync(data, { mode: 0o700 });
+  if (user) for (const path of [folder, data]) chownSync(path, user.uid, user.gid);
+  const made = spawnSync(
+    join(bin, 'initdb'),
+    [
+      '-D',
+      data,
+      '-U',
+      'gantry',
+      '--auth=trust',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+      '--no-sync',
+    ],
+    { ...user, encoding: 'utf8', cwd: folder },
+  );
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  const port = await freePort();
+  const base = `postgres://gantry@127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    const server = spawn(
+      join(bin, 'postgres'),
+      [
+        ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
+        ...[
+          '-c',
+          'max_connections=200',
+          '-c',
+          'shared_buffers=64MB',
+          '-c',
+          'log_min_messages=fatal',
+        ],
+      ],
+      { ...user, stdio: 'ignore', cwd: folder },
+    );
+    child = server;
+    process.once('exit', () => server.kill('SIGQUIT'));
+    await until(() => {
+      if (server.exitCode !== null) throw new Error('postgres ended at its start');
+      return (
+        spawnSync(join(bin, 'pg_isready'), ['-q', '-h', '127.0.0.1', '-p', String(port)]).status ===
+        0
+      );
+    });
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const server = child;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill(signal);
+    await ended;
+  };
+  const database = async (name: string): Promise<string> => {
+    const args = ['-h', '127.0.0.1', '-p', String(port), '-U', 'gantry', name];
+    const created = spawnSync(join(bin, 'createdb'), args, { encoding: 'utf8' });
+    if (created.status !== 0) throw new Error(`createdb failed: ${created.stderr}`);
+    return `${base}/${name}`;
+  };
+  await start();
+  return {
+    get pid() {
+      return child!.pid!;
+    },
+    url: await database('gantry'),
+    database,
+    crash: () => end('SIGQUIT'),
+    start,
+    async stop() {
+      await end('SIGINT');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function programs(): string | undefined {
+  if (!existsSync(versions)) return undefined;
+  const newest = readdirSync(versions).sort((a, b) => Number(b) - Number(a));
+  return newest
+    .map((version) => join(versions, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** Postgres refuses to run as root. */
+function owner(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const ids = ['-u', '-g'].map((flag) =>
+    spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout.trim(),
+  );
+  return ids.every((id) => /^\d+$/.test(id))
+    ? { uid: Number(ids[0]), gid: Number(ids[1]) }
+    : undefined;
+}
+
+async function until(done: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!done()) {
+    if (performance.now() > deadline) throw new Error('postgres was not ready after 30 s');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}

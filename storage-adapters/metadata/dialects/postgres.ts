@@ -1,0 +1,100 @@
+import {
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  sql,
+} from 'kysely';
+import pg from 'pg';
+import { type CompiledStatement, type Dialect, type Executor, Parameter } from '../database.ts';
+import type { Schema } from '../schema.ts';
+
+export const postgresDialect: Dialect = {
+  name: 'postgres',
+  builder: new Kysely<Schema>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  }),
+  // Bytewise, whatever the database's own collation: names and cursors compare the same everywhere.
+  text: 'text collate "C"',
+  integer: 'int8',
+  bytes: 'bytea',
+  clustered: undefined,
+  elements: (json) => sql<{ value: string }>`json_array_elements_text(cast(${json} as json))`,
+};
+
+const int8 = 20;
+const numeric = 1700;
+
+/** Whole numbers as numbers: none in this schema is past 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    oid === int8 || oid === numeric
+      ? (Number as never)
+      : (pg.types.getTypeParser(oid, format as 'text') as never),
+};
+
+/** Settings of every connection: a database that does not answer is an error, not a wait without end. */
+export function connectionSettings(url: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    types,
+    application_name: 'gantry',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 30_000,
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  };
+}
+
+/** A pool, or one connection of it in a transaction. */
+export interface Queryable {
+  query(config: pg.QueryConfig): Promise<pg.QueryResult<Record<string, unknown>>>;
+}
+
+const names = new WeakMap<CompiledStatement, string>();
+let named = 0;
+
+/** Runs compiled statements, each prepared once by every connection. */
+export class PostgresExecutor implements Executor {
+  readonly dialect = postgresDialect;
+  readonly #on: Queryable;
+
+  constructor(on: Queryable) {
+    this.#on = on;
+  }
+
+  async all(statement: CompiledStatement, args: object): Promise<unknown[]> {
+    return (await this.#query(statement, args)).rows;
+  }
+
+  async get(statement: CompiledStatement, args: object): Promise<unknown> {
+    return (await this.#query(statement, args)).rows[0];
+  }
+
+  async run(statement: CompiledStatement, args: object): Promise<number> {
+    return (await this.#query(statement, args)).rowCount ?? 0;
+  }
+
+  #query(statement: CompiledStatement, args: object) {
+    let name = names.get(statement);
+    if (!name) {
+      name = `g${++named}`;
+      names.set(statement, name);
+    }
+    return this.#on.query({ name, text: statement.sql, values: bind(statement, args) });
+  }
+}
+
+function bind(statement: CompiledStatement, args: object): unknown[] {
+  return statement.parameters.map((parameter) => {
+    if (!(parameter instanceof Parameter)) return parameter;
+    return (args as Record<string, unknown>)[parameter.name] ?? null;
+  });
+}

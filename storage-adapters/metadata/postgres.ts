@@ -1,0 +1,100 @@
+import pg from 'pg';
+import { refuse } from '../../src/oci/errors.ts';
+import type { Metadata } from '../../src/ports/metadata.ts';
+import { connectionSettings, PostgresExecutor, type Queryable } from './dialects/postgres.ts';
+import { migrate } from './migrations/migrate.ts';
+import { toRefusal } from './postgres-failure.ts';
+import { PostgresWriter } from './postgres-writer.ts';
+import { storesOf } from './stores/index.ts';
+
+/** Of all Gantry's migrations; any number that nothing else in the database takes. */
+const migrationLock = 7_203_419_226;
+
+/**
+ * The metadata in Postgres, shared by any number of replicas. `url`: `postgres://user:password@host/database`;
+ * a parameter `schema` is its search path. Rejects where the database cannot be reached, or its schema is
+ * newer than the program's.
+ */
+export async function openPostgresMetadata(options: {
+  url: string;
+  connections?: number;
+}): Promise<Metadata> {
+  const settings = connectionSettings(options.url);
+  const pool = new pg.Pool({ ...settings, max: options.connections ?? 16 });
+  // A connection that breaks while idle is taken out by the pool; the next query gets another.
+  pool.on('error', () => {});
+  try {
+    await migrateTogether(pool);
+  } catch (error) {
+    await pool.end();
+    throw explain(error);
+  }
+  const executor = new PostgresExecutor(guarded(pool));
+  const writer = new PostgresWriter(pool);
+  const stores = storesOf(executor);
+  return {
+    ...stores,
+    writer,
+    onCommit: (listener) => writer.onCommit(listener),
+    async ping() {
+      await stores.tokens.epoch();
+      await writer.run('ForgetKeys', { keys: [] });
+    },
+    async close() {
+      await writer.close();
+      await pool.end();
+    },
+  };
+}
+
+/** Replicas that start together take turns; what is done already is not done again. */
+async function migrateTogether(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [migrationLock]);
+    await migrate(new PostgresExecutor(client), Date.now());
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+/** Reads: failures as refusals. */
+function guarded(pool: pg.Pool): Queryable {
+  return {
+    query: (config) =>
+      pool.query<Record<string, unknown>>(config).catch((error: unknown) => {
+        throw toRefusal(error);
+      }),
+  };
+}
+
+function explain(error: unknown): unknown {
+  const { code = '' } = error as { code?: string };
+  if (code === '28P01' || code === '28000') {
+    return refuse(
+      'denied',
+      'The database refused the user or its password.',
+      'Check GANTRY_DATABASE_URL.',
+    );
+  }
+  if (code === '3D000') {
+    return refuse(
+      'not-found',
+      'The database server has no database of that name.',
+      'Make it: createdb <name>',
+    );
+  }
+  if (/^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|ENOENT)/.test(code)) {
+    return refuse(
+      'unavailable',
+      `The database cannot be reached (${code}).`,
+      'Check GANTRY_DATABASE_URL, and that Postgres runs.',
+    );
+  }
+  return error;
+}
