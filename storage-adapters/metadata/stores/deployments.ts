@@ -39,12 +39,15 @@ const page = query<PageArgs, Row>((db, p) =>
     .where('d.number', '<', p('before'))
     .where((e) =>
       e.or([
-        e(sql`${p('environment')}`, 'is', null),
+        e(sql`cast(${p('environment')} as text)`, 'is', null),
         e('d.environment', '=', sql<string>`${p('environment')}`),
       ]),
     )
     .where((e) =>
-      e.or([e(sql`${p('state')}`, 'is', null), e('d.state', '=', sql<string>`${p('state')}`)]),
+      e.or([
+        e(sql`cast(${p('state')} as text)`, 'is', null),
+        e('d.state', '=', sql<string>`${p('state')}`),
+      ]),
     )
     .orderBy('d.number', 'desc')
     .limit(p('limit')),

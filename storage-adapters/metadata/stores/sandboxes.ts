@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type {
   Sandbox,
   Sandboxes,
@@ -24,7 +25,12 @@ const page = query<PageArgs, Row>((db, p) =>
     .selectAll()
     .where('project_id', '=', p('project'))
     .where('id', '<', p('before'))
-    .where((e) => e.or([e(e.val(p('state')), 'is', null), e('state', '=', p('state') as string)]))
+    .where((e) =>
+      e.or([
+        e(sql`cast(${p('state')} as text)`, 'is', null),
+        e('state', '=', p('state') as string),
+      ]),
+    )
     .orderBy('id', 'desc')
     .limit(p('limit')),
 );
