@@ -98,6 +98,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'postgresql' },
   { package: 'iproute2' },
   { package: 'iptables' },
+  { package: 'nftables', program: '/usr/sbin/nft' },
   { package: 'gcc' },
   { package: 'libc6-dev' },
   { package: 'libseccomp-dev' },

@@ -26,6 +26,8 @@ export interface Networks {
   forget(name: string): void;
   /** What `ensureNetwork` named. */
   find(name: string): ProjectNetwork | undefined;
+  /** Removes one now; does nothing where containers are in it, or it is gone. */
+  remove(name: string): Promise<void>;
   /** Removes networks without containers, running or not; tells how many. */
   removeUnused(): Promise<number>;
 }
@@ -224,8 +226,9 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
     return routedRanges(text, pool);
   }
 
+  const old = (network: Held) => network.askedAt <= now() - graceMs;
+
   async function removeOne(network: Held): Promise<boolean> {
-    if (network.askedAt > now() - graceMs) return false;
     await count(network);
     if (network.counted > 0) return false;
     try {
@@ -242,11 +245,16 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
     ensureNetwork,
     find: (name) => held.get(name),
     forget: (name) => void held.delete(name),
+    async remove(name) {
+      const network = held.get(name);
+      if (network) await inTurn(network.key, () => removeOne(network));
+    },
     async removeUnused() {
       await adoptOnce();
       let removed = 0;
       for (const network of [...held.values()])
-        if (await inTurn(network.key, () => removeOne(network))) removed++;
+        if (await inTurn(network.key, async () => old(network) && (await removeOne(network))))
+          removed++;
       return removed;
     },
   };
