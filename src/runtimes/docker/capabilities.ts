@@ -28,7 +28,6 @@ export interface EngineInfo {
 }
 
 export interface Surroundings {
-  readonly local: boolean;
   readonly networkGuard: boolean;
   readonly bucketVolumes: boolean;
   readonly diskQuota: boolean;

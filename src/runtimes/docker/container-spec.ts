@@ -30,8 +30,7 @@ export interface PlacedSpec {
   readonly diskQuota: boolean;
   /** Name servers; none: the host's. */
   readonly dns: readonly string[];
-  /** The engine's ids of the devices that the instance was given. */
-  readonly gpus: readonly string[];
+  readonly gpus: { readonly uuids: readonly string[]; readonly request: object } | undefined;
 }
 
 /** The body of `POST /containers/create`. */
@@ -61,7 +60,7 @@ export function containerSpec(placed: PlacedSpec): object {
     Healthcheck: { Test: ['NONE'] },
     Labels: {
       ...writeLabels(spec.instanceId, spec.labels),
-      ...(gpus.length > 0 ? { [label.gpus]: gpus.join(',') } : {}),
+      ...(gpus ? { [label.gpus]: gpus.uuids.join(',') } : {}),
     },
     HostConfig: {
       NetworkMode: network,
@@ -86,9 +85,7 @@ export function containerSpec(placed: PlacedSpec): object {
       Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
       LogConfig: { Type: 'json-file', Config: { 'max-size': `${8 * MB}`, 'max-file': '2' } },
       ...(diskQuota ? { StorageOpt: { size: String(spec.disk) } } : {}),
-      ...(gpus.length > 0
-        ? { DeviceRequests: [{ Driver: 'nvidia', DeviceIDs: gpus, Capabilities: [['gpu']] }] }
-        : {}),
+      ...(gpus ? { DeviceRequests: [gpus.request] } : {}),
     },
     NetworkingConfig: { EndpointsConfig: { [network]: {} } },
   };

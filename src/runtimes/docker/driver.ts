@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type {
   ExecOptions,
   InstanceExit,
@@ -12,12 +13,16 @@ import type {
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import { askCapabilities, type Surroundings } from './capabilities.ts';
 import type { Engine } from './engine.ts';
+import { readEvents } from './events.ts';
+import { startExec } from './exec.ts';
+import { readArchive, writeArchive } from './files.ts';
 import type { Images } from './images.ts';
 import type { Instances } from './instances.ts';
-import { isOfContainer } from './local-process.ts';
 import { type LogOptions, readLogs } from './logs.ts';
 import { probePort } from './probe.ts';
+import type { StatsReader } from './stats.ts';
 import type { DockerVolumes } from './volumes.ts';
+import { writableBytesOf } from './writable-layer.ts';
 
 export interface DriverParts {
   readonly engine: Engine;
@@ -25,6 +30,10 @@ export interface DriverParts {
   readonly instances: Instances;
   readonly volumes: DockerVolumes;
   readonly surroundings: () => Promise<Surroundings>;
+  readonly statsReader: StatsReader;
+  readonly installation: string;
+  /** Of an archive that does not move on, in milliseconds. */
+  readonly stallLimit: number;
   /** Of one connection of a probe, in milliseconds. */
   readonly probeLimit: number;
 }
@@ -69,44 +78,46 @@ export class DockerDriver implements RuntimeDriver {
     const { instances, engine, probeLimit } = this.#parts;
     const { address, pid } = await instances.whereabouts(id);
     if (!address) throw new RuntimeError('no-such-instance', `The container ${id} has no address.`);
-    const ours = engine.address.local && (await isOfContainer(pid, id));
-    return probePort({ address, port, pid: ours ? pid : undefined, limit: probeLimit });
+    const seen = engine.address.local ? pid : undefined;
+    return probePort({ id, address, port, pid: seen, limit: probeLimit });
   }
 
   logs(id: string, options: LogOptions) {
     return readLogs(this.#parts.engine, id, options);
   }
 
-  // biome-ignore lint/correctness/useYield: comes next
-  async *events(_signal: AbortSignal): AsyncIterable<RuntimeEvent> {
-    throw notYet();
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return readEvents(this.#parts.engine, this.#parts.installation, signal);
   }
 
-  stats(_id: string): Promise<InstanceStats> {
-    return Promise.reject(notYet());
+  async stats(id: string): Promise<InstanceStats> {
+    const { instances, statsReader } = this.#parts;
+    try {
+      return await statsReader.read(id, await instances.whereabouts(id));
+    } catch (error) {
+      instances.forget(id);
+      throw error;
+    }
   }
 
-  writableBytes(_id: string): Promise<number> {
-    return Promise.reject(notYet());
+  async writableBytes(id: string): Promise<number> {
+    const { instances, engine } = this.#parts;
+    return writableBytesOf(await instances.inspect(id, { size: true }), engine.address.local);
   }
 
-  exec(_id: string, _options: ExecOptions): Promise<RuntimeExec> {
-    return Promise.reject(notYet());
+  exec(id: string, options: ExecOptions): Promise<RuntimeExec> {
+    return startExec(this.#parts.engine, id, options);
   }
 
-  readFiles(): Promise<never> {
-    return Promise.reject(notYet());
+  readFiles(id: string, path: string): Promise<Readable> {
+    return readArchive(this.#parts.engine, id, path);
   }
 
-  writeFiles(): Promise<never> {
-    return Promise.reject(notYet());
+  writeFiles(id: string, path: string, tar: Readable): Promise<void> {
+    return writeArchive(this.#parts.engine, { id, path, tar, stall: this.#parts.stallLimit });
   }
 
   async close(): Promise<void> {
     this.#parts.engine.close();
   }
-}
-
-function notYet() {
-  return new RuntimeError('unavailable', 'This driver does not do that yet.');
 }

@@ -71,6 +71,8 @@ export class Images {
     }
     const found = `${inspected.Os}/${inspected.Architecture}`;
     if (found !== platform) {
+      // Some engines bring what they cannot run.
+      if (!cached) await this.remove(id).catch(() => false);
       throw new RuntimeError('no-such-platform', wrongPlatform([found], platform));
     }
     this.#prepared.set(id, Date.now());

@@ -6,12 +6,13 @@ import {
 } from '../../ports/runtime-driver.ts';
 import { containerSpec } from './container-spec.ts';
 import { type Engine, EngineError, moment } from './engine.ts';
+import type { GivenGpus, GpuPool } from './gpu-pool.ts';
 import { exitOf, type Inspected, instanceOf, type Listed, stateOf } from './inspected.ts';
 import { label } from './labels.ts';
 import type { Networks } from './networks.ts';
 import { later, nextEnd, pathOf } from './next-end.ts';
 import { hasStatus, noSuchInstance, refused } from './refusals.ts';
-import type { DockerVolumes } from './volumes.ts';
+import type { DockerVolumes, EngineMount } from './volumes.ts';
 
 export interface InstancesDeps {
   readonly engine: Engine;
@@ -21,8 +22,7 @@ export interface InstancesDeps {
   readonly diskQuota: boolean;
   /** Name servers of instances; none: the host's. */
   readonly dns: readonly string[];
-  /** Chooses devices, or throws `invalid-spec`. */
-  readonly chooseGpus: (gpu: NonNullable<InstanceSpec['gpu']>) => Promise<readonly string[]>;
+  readonly gpus: GpuPool;
 }
 
 /** What the driver remembers of one that runs: so that a probe asks the engine nothing. */
@@ -42,13 +42,23 @@ export class Instances {
   }
 
   async create(spec: InstanceSpec): Promise<RuntimeInstance> {
-    const { networks, volumes, diskQuota, dns, chooseGpus } = this.#deps;
-    const [mounts, gpus] = await Promise.all([
-      Promise.all(spec.mounts.map((mount) => volumes.mountOf(mount))),
-      spec.gpu ? chooseGpus(spec.gpu) : [],
-    ]);
+    const mounts = await Promise.all(spec.mounts.map((mount) => this.#deps.volumes.mountOf(mount)));
+    const gpus = spec.gpu && (await this.#deps.gpus.take(spec.gpu));
+    try {
+      return await this.#createIn(spec, mounts, gpus);
+    } finally {
+      gpus?.release();
+    }
+  }
+
+  async #createIn(
+    spec: InstanceSpec,
+    mounts: readonly EngineMount[],
+    gpus: GivenGpus | undefined,
+  ): Promise<RuntimeInstance> {
+    const { networks, diskQuota, dns } = this.#deps;
+    const { projectId, egress } = spec.network;
     for (let attempt = 1; ; attempt++) {
-      const { projectId, egress } = spec.network;
       const network = await networks.ensureNetwork(projectId, egress).catch((error) => {
         throw refused(error, {});
       });

@@ -1,5 +1,5 @@
 /** What this machine's /proc tells of a container's processes, where the engine runs on this machine. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 
 export type BoundTo = 'loopback' | 'elsewhere';
 
@@ -38,4 +38,36 @@ function isLoopback(hex: string): boolean {
 export async function isOfContainer(pid: number, id: string): Promise<boolean> {
   const cgroups = await readFile(`/proc/${pid}/cgroup`, 'latin1').catch(() => '');
   return cgroups.includes(id);
+}
+
+/** SIGKILL to a process and all below it; those that it made meanwhile are found by the next look. */
+export async function killTree(pid: number): Promise<void> {
+  for (let look = 0; look < 5; look++) {
+    const below = await descendants(pid);
+    for (const each of [...below, pid]) {
+      try {
+        process.kill(each, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+    if (below.length === 0) return;
+  }
+}
+
+async function descendants(pid: number): Promise<number[]> {
+  const found: number[] = [];
+  const open = [pid];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const threads = await readdir(`/proc/${next}/task`).catch(() => []);
+    for (const thread of threads) {
+      const text = await readFile(`/proc/${next}/task/${thread}/children`, 'latin1').catch(
+        () => '',
+      );
+      const children = text.split(' ').filter(Boolean).map(Number);
+      found.push(...children);
+      open.push(...children);
+    }
+  }
+  return found;
 }

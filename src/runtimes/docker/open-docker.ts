@@ -1,11 +1,19 @@
-import { RuntimeError } from '../../ports/runtime-driver.ts';
-import { apiVersion, type EngineVersion, platformOf, type Surroundings } from './capabilities.ts';
+import {
+  apiVersion,
+  type EngineInfo,
+  type EngineVersion,
+  platformOf,
+  type Surroundings,
+} from './capabilities.ts';
+import { hasDiskQuota } from './disk-quota.ts';
 import { DockerDriver } from './driver.ts';
 import { Engine } from './engine.ts';
 import { findEngine } from './engine-address.ts';
+import { GpuPool } from './gpu-pool.ts';
 import { Images } from './images.ts';
 import { Instances } from './instances.ts';
 import { openNetworks } from './networks.ts';
+import { StatsReader } from './stats.ts';
 import { openVolumes } from './volumes.ts';
 
 export interface DockerDriverOptions {
@@ -39,8 +47,12 @@ export async function openDockerDriver(
   if (typeof address === 'string') return { missing: address };
   const finder = new Engine({ address, deadline: options.findLimit ?? 3_000 });
   let version: EngineVersion;
+  let info: EngineInfo;
   try {
-    version = await finder.call<EngineVersion>({ method: 'GET', path: '/version' });
+    [version, info] = await Promise.all([
+      finder.call<EngineVersion>({ method: 'GET', path: '/version' }),
+      finder.call<EngineInfo>({ method: 'GET', path: '/info' }),
+    ]);
   } catch (error) {
     return { missing: howToGet(address.name, error as Error) };
   } finally {
@@ -57,31 +69,38 @@ export async function openDockerDriver(
   const networks = openNetworks(engine, { installation, ...options.network });
   const volumes = openVolumes(engine, { installation });
   const images = new Images({ engine, pullAddress, platform: platformOf(version) });
+  const gpus = await GpuPool.open(engine, info);
+  const diskQuota = await hasDiskQuota(info, address.local);
   const instances = new Instances({
     engine,
     networks,
     volumes,
     installation,
-    diskQuota: false,
+    diskQuota,
     dns: options.dns ?? [],
-    chooseGpus: (gpu) =>
-      Promise.reject(new RuntimeError('invalid-spec', `This engine has no GPU ${gpu.name}.`)),
+    gpus,
   });
+  const elsewhere = `The engine at ${address.name} is on another machine: its containers' addresses must be routed to this one, token files and volumes of this machine cannot be mounted, and commands in instances cannot be ended.`;
   const surroundings = async (): Promise<Surroundings> => ({
-    local: address.local,
     networkGuard: false,
     bucketVolumes: false,
-    diskQuota: false,
-    gpus: {},
-    missing: address.local
-      ? []
-      : [
-          `The engine at ${address.name} is on another machine: its containers' addresses must be routed to this one, and token files and loopback-only servers are not seen.`,
-        ],
+    diskQuota,
+    gpus: gpus.counts(),
+    missing: [...(address.local ? [] : [elsewhere]), ...gpus.missing()],
   });
-  const probeLimit = options.probeLimit ?? 1_000;
-  const parts = { engine, images, instances, volumes, surroundings, probeLimit };
-  return { driver: new DockerDriver(parts) };
+  return {
+    driver: new DockerDriver({
+      engine,
+      images,
+      instances,
+      volumes,
+      surroundings,
+      installation,
+      statsReader: new StatsReader(engine),
+      stallLimit: deadline,
+      probeLimit: options.probeLimit ?? 1_000,
+    }),
+  };
 }
 
 function howToGet(name: string, error: Error): string {

@@ -1,11 +1,13 @@
 import { connect } from 'node:net';
 import type { PortProbe } from '../../ports/runtime-driver.ts';
-import { listeners } from './local-process.ts';
+import { isOfContainer, listeners } from './local-process.ts';
 
 export interface ProbeTarget {
+  /** Of the container. */
+  readonly id: string;
   readonly address: string;
   readonly port: number;
-  /** Of a process of the container on this machine; undefined where that is not known. */
+  /** Of its first process, as the engine numbers it; undefined where that is on another machine. */
   readonly pid: number | undefined;
   /** For one connection, in milliseconds. */
   readonly limit: number;
@@ -21,12 +23,13 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** A connection from this machine, as the gateway makes them; what listens is read where it is refused. */
 export async function probePort(target: ProbeTarget): Promise<PortProbe> {
-  const { address, port, pid } = target;
+  const { id, address, port, pid } = target;
   const failed = await dial(target);
   if (failed === undefined) return { listening: 'everywhere' };
   const host = address.includes(':') ? `[${address}]` : address;
   const text = `dial tcp ${host}:${port}: ${reasons[failed] ?? failed}`;
-  const bound = pid === undefined ? [] : await listeners(pid, port);
+  const seen = pid !== undefined && (await isOfContainer(pid, id));
+  const bound = seen ? await listeners(pid, port) : [];
   // Bound elsewhere: it began to listen after the connection was refused, and the next probe sees it.
   const onlyLoopback = bound.length > 0 && bound.every((where) => where === 'loopback');
   return { listening: onlyLoopback ? 'loopback-only' : 'nowhere', dial: text };

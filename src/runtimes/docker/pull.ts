@@ -1,9 +1,9 @@
 import type { Digest } from '../../oci/digest.ts';
 import { type ImageSource, type PullProgress, RuntimeError } from '../../ports/runtime-driver.ts';
 import { jsonLines } from './demux.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, EngineError } from './engine.ts';
 import { wrongPlatform } from './images.ts';
-import { isDiskFull, refused } from './refusals.ts';
+import { isDiskFull } from './refusals.ts';
 
 export interface Pull {
   /** `host:port/team/project/repository`. */
@@ -42,8 +42,8 @@ export async function pull(engine: Engine, options: Pull): Promise<void> {
       // An engine answers the head once it has reached the registry.
       deadline: silence,
     })
-    .catch((error) => {
-      throw refused(error, { 404: 'no-such-image', 400: 'pull-failed', 500: 'pull-failed' });
+    .catch(async (error) => {
+      throw error instanceof EngineError ? await failureOf(engine, options, error.message) : error;
     });
   let timer: NodeJS.Timeout | undefined;
   const layers = new Map<string, { current: number; total: number }>();
