@@ -34,16 +34,23 @@ export class Origins {
   /** Rejects a Host that is missing or no host: it would be echoed into headers. */
   of(req: IncomingMessage): Origin {
     if (this.#publicUrl) return { url: this.#publicUrl, host: new URL(this.#publicUrl).host };
+    const asked = this.requested(req);
+    if (!asked) throw refuse('invalid', 'The Host header is missing or is no host name.');
+    return { url: `${asked.proto}://${asked.host}`, host: asked.host };
+  }
+
+  /** What the client asked for, whatever the public URL is; undefined where the Host is missing or no host. */
+  requested(
+    req: IncomingMessage,
+  ): { readonly host: string; readonly proto: 'http' | 'https' } | undefined {
     const trusted = this.#isProxy(req.socket.remoteAddress);
     const host = (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
-    if (!hostPattern.test(host)) {
-      throw refuse('invalid', 'The Host header is missing or is no host name.');
-    }
+    if (!hostPattern.test(host)) return undefined;
     const forwarded = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
     const encrypted = (req.socket as TLSSocket).encrypted === true;
-    const scheme =
+    const proto =
       forwarded === 'https' || forwarded === 'http' ? forwarded : encrypted ? 'https' : 'http';
-    return { url: `${scheme}://${host}`, host };
+    return { host, proto };
   }
 
   /** The client's address: the last one that no trusted proxy added. */

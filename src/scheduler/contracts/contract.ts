@@ -56,8 +56,8 @@ export interface StartFailure {
   readonly dial: string;
   readonly reason: 'timeout' | 'exited' | 'loopback-only' | 'start-failed';
   readonly exitCode: number | undefined;
-  /** The container's last lines. */
-  readonly logs: readonly string[];
+  /** The container's last lines; `at` in UTC milliseconds, with a fraction where more is known. */
+  readonly logs: readonly { readonly at: number; readonly text: string }[];
 }
 
 /**
