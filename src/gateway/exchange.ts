@@ -1,27 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { Activator, InstanceLease, RequestObserver } from '../scheduler/activation.ts';
+import type { InstanceLease } from '../scheduler/activation.ts';
+import type { ExchangeDeps } from './exchange-deps.ts';
 import { GatewayError, instanceFailed, internal, refusalOf, tooLarge, tooLate } from './refusal.ts';
 import { reportEnd } from './report.ts';
 import { endUnread, hasBody, RequestBody } from './request-body.ts';
 import { cleanFields, cleanResponseHeaders } from './response-headers.ts';
 import { type Placed, serverTiming, upstreamHeaders } from './upstream-request.ts';
 import { writeRefusal } from './write-refusal.ts';
-
-export interface ExchangeDeps {
-  readonly activator: Activator;
-  readonly observer: RequestObserver;
-  now(): number;
-  /** Of what no client is told. */
-  failed(error: unknown, requestId: string): void;
-  readonly limits: {
-    /** Bytes of a body. */
-    readonly request: number;
-    readonly response: number;
-    /** Milliseconds, for services that say nothing. */
-    readonly timeoutMs: number;
-  };
-}
 
 /** Instances that are tried, where nothing was sent to the one before. */
 const mostAttempts = 3;

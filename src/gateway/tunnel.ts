@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { InstanceLease } from '../scheduler/activation.ts';
-import type { ExchangeDeps } from './exchange.ts';
+import type { ExchangeDeps } from './exchange-deps.ts';
 import type { Redirect } from './placement.ts';
 import { instanceFailed, internal, malformed, refusalOf, tooLate } from './refusal.ts';
 import { reportEnd } from './report.ts';

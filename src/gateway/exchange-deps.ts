@@ -1,0 +1,16 @@
+import type { Activator, RequestObserver } from '../scheduler/activation.ts';
+
+export interface ExchangeDeps {
+  readonly activator: Activator;
+  readonly observer: RequestObserver;
+  now(): number;
+  /** Of what no client is told. */
+  failed(error: unknown, requestId: string): void;
+  readonly limits: {
+    /** Bytes of a body. */
+    readonly request: number;
+    readonly response: number;
+    /** Milliseconds, for services that say nothing. */
+    readonly timeoutMs: number;
+  };
+}
