@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
-import { openSqliteMetadata } from '../storage-adapters/metadata/sqlite.ts';
+import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { Identities } from './auth/identities.ts';
 import { KeyKeeper, keyRules } from './auth/installation-keys.ts';
@@ -87,7 +87,7 @@ export async function start(config: Config): Promise<Gantry> {
     opened.length = 0;
   };
   try {
-    const metadata = await openSqliteMetadata({ folder: config.data });
+    const metadata = await openMetadata({ folder: config.data, databaseUrl: config.databaseUrl });
     opened.push(() => metadata.close());
     const store = await openBlobStore(config);
     opened.push(() => store.close());
@@ -337,7 +337,7 @@ async function compose(
 export async function openOffline(
   config: Config,
 ): Promise<{ admin: Admin; close: () => Promise<void> }> {
-  const metadata = await openSqliteMetadata({ folder: config.data });
+  const metadata = await openMetadata({ folder: config.data, databaseUrl: config.databaseUrl });
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   const url = config.publicUrl ?? `http://${config.host}:${config.port}`;
   const admin = adminOf(config, metadata, outbound, {

@@ -25,6 +25,8 @@ export interface Config {
   /** Asked for as a bearer token on /metrics where it is set. */
   readonly metricsToken: string | undefined;
 
+  /** Of Postgres; undefined: SQLite in the data folder. */
+  readonly databaseUrl: string | undefined;
   readonly storage: StorageChoice;
   readonly s3: S3Settings;
   /** 32 bytes in lower-case hex; undefined: kept in `<data>/secret.key` (`secret-key.ts`). */

@@ -12,6 +12,7 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
     const url = httpUrl(text);
     return url !== undefined && url.search === '';
   },
+  'postgres-url': (text) => isPostgresUrl(text),
   storage: (text) => parseStorage(text) !== undefined,
   'address-range': (text) => isAddressRange(text),
   outbound: (text) => isAddressRange(text) || HOST_AND_PORT.test(text),
@@ -31,6 +32,16 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
 };
 
 const HOST_AND_PORT = /^(?=.{1,253}(?::|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
+
+function isPostgresUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    /^postgres(?:ql)?:$/.test(url.protocol) &&
+    url.host !== '' &&
+    url.pathname.length > 1
+  );
+}
 
 function isAddressRange(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/');

@@ -50,6 +50,7 @@ function toConfig(
     logLevel: s.logLevel,
     metrics: s.metrics,
     metricsToken: s.metricsToken,
+    databaseUrl: s.databaseUrl,
     storage: parseStorage(s.storage)!,
     s3: {
       endpoint: trimSlash(s.s3Endpoint),

@@ -5,6 +5,7 @@ import type { GivenSettings, Settings } from './validate.ts';
 export function relationProblems(settings: Settings, given: GivenSettings): string[] {
   return [
     ...tls(settings),
+    ...sharedKey(settings),
     ...unusedS3(settings, given),
     ...redirectHost(settings),
     ...signIn(settings),
@@ -16,6 +17,12 @@ function* tls({ tlsCert, tlsKey }: Settings): Generator<string> {
   if ((tlsCert === undefined) === (tlsKey === undefined)) return;
   const [has, lacks] = tlsCert ? ['tlsCert', 'tlsKey'] : ['tlsKey', 'tlsCert'];
   yield `${envName(has)} is set without ${envName(lacks)}: set both for HTTPS, or neither.`;
+}
+
+/** A key that each replica made for itself would leave the others unable to read what it sealed. */
+function* sharedKey({ databaseUrl, secretKey }: Settings): Generator<string> {
+  if (databaseUrl === undefined || secretKey !== undefined) return;
+  yield 'GANTRY_DATABASE_URL is set without GANTRY_SECRET_KEY: set the same key for every replica. Make one: openssl rand -hex 32';
 }
 
 /** An S3 setting without S3 is most likely a forgotten line, and blobs would land on the disk. */

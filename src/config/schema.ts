@@ -127,6 +127,16 @@ const properties = {
     allowed: 'a text of 16 characters or more',
     example: '$(openssl rand -hex 32)',
   },
+  databaseUrl: {
+    ...text,
+    secret: true,
+    format: 'postgres-url',
+    absent: 'SQLite in the data folder',
+    description:
+      'The Postgres database that keeps every fact, shared by all replicas. Needs GANTRY_SECRET_KEY, the same for each. The data folder keeps only what is of one process.',
+    allowed: 'postgres://user:password@host:port/database',
+    example: 'postgres://gantry:secret@db.internal:5432/gantry',
+  },
   storage: {
     ...text,
     format: 'storage',

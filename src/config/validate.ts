@@ -22,6 +22,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly logLevel: LogLevel;
   readonly metrics: MetricsAccess;
   readonly metricsToken?: string;
+  readonly databaseUrl?: string;
   readonly storage: string;
   readonly s3Endpoint?: string;
   readonly s3PublicEndpoint?: string;

@@ -1,5 +1,7 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, writePrivateFile } from '../config/private-file.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { PlanName } from '../ports/teams.ts';
@@ -49,8 +51,15 @@ export async function firstStart(deps: {
   if (existing?.url !== url) {
     await writePrivateFile(path, `${JSON.stringify(bootstrap, null, 2)}\n`);
   }
-  const created = await makeMissing(deps, bootstrap);
-  return { bootstrap, created };
+  try {
+    return { bootstrap, created: await makeMissing(deps, bootstrap) };
+  } catch (error) {
+    // Another replica, started at the same time, was first.
+    const late = error instanceof RegistryError && error.kind === 'conflict' && !existing;
+    if (!late) throw error;
+    await rm(path);
+    return undefined;
+  }
 }
 
 async function makeMissing(

@@ -1,0 +1,35 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Metadata } from '../../src/ports/metadata.ts';
+import { lockFolder, makePrivate } from './folder-lock.ts';
+import { openSqliteMetadata } from './sqlite.ts';
+
+/**
+ * The facts: in Postgres where `databaseUrl` is given, else in SQLite under `folder`. Either way the folder is
+ * this process's alone for as long as they are open.
+ */
+export async function openMetadata(options: {
+  folder: string;
+  databaseUrl: string | undefined;
+}): Promise<Metadata> {
+  const { folder, databaseUrl } = options;
+  if (databaseUrl === undefined) return openSqliteMetadata({ folder });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makePrivate(join(folder, 'lock'));
+  const lock = lockFolder(folder);
+  try {
+    // Loaded where it is used: most start without it.
+    const { openPostgresMetadata } = await import('./postgres.ts');
+    const metadata = await openPostgresMetadata({ url: databaseUrl });
+    return {
+      ...metadata,
+      async close() {
+        await metadata.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
