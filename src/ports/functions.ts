@@ -251,4 +251,6 @@ export interface Deployments {
 export interface FunctionVolumes {
   find(projectId: string, name: string): Awaitable<FunctionVolume | undefined>;
   list(projectId: string): Awaitable<FunctionVolume[]>;
+  /** Which of `ids` there are, over all projects. */
+  existing(ids: readonly string[]): Awaitable<string[]>;
 }

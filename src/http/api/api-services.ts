@@ -14,6 +14,7 @@ import type { SessionCookies } from '../session-cookies.ts';
 import type { Cursors } from './cursor.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Principals } from './principal.ts';
+import type { RuntimeServices } from './runtime-services.ts';
 
 /** What the API's handlers call, beside the registry's services. Made in compose.ts. */
 export interface ApiServices extends Services {
@@ -36,4 +37,6 @@ export interface ApiServices extends Services {
   readonly followers: Followers;
   readonly imageIntake: ImageIntake;
   readonly webhooks: WebhookService;
+  /** Undefined: no functions here. */
+  readonly runtime?: RuntimeServices | undefined;
 }

@@ -38,6 +38,7 @@ export function runsContract(
     const { endpoint: _, ...kept } = sealed;
     assert.deepEqual(await db.volumes.list('prj_1'), [{ ...bucket, bucket: kept }, disk]);
     assert.deepEqual(await db.volumes.list('prj_2'), []);
+    assert.deepEqual(await db.volumes.existing(['vol_2', 'vol_none']), ['vol_2']);
     const remove = () => db.writer.run('DeleteVolume', { projectId: 'prj_1', name: 'data' });
     assert.deepEqual(await remove(), disk);
     await refused(remove(), 'not-found');

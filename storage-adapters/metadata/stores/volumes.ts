@@ -19,6 +19,15 @@ const list = query<{ project: string }, Row>((db, p) =>
     .orderBy('name'),
 );
 
+const existing = query<{ ids: string }, { id: string }>((db, p, dialect) =>
+  db
+    .selectFrom('function_volumes')
+    .select('id')
+    .where('id', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+    ),
+);
+
 export const toVolume = (row: Row): FunctionVolume => ({
   id: row.id,
   projectId: row.project_id,
@@ -33,5 +42,7 @@ export function volumesStore(db: Executor): FunctionVolumes {
   return {
     find: (project, name) => then(find.get(db, { project, name }), (row) => row && toVolume(row)),
     list: (project) => then(list.all(db, { project }), (rows) => rows.map(toVolume)),
+    existing: (ids) =>
+      then(existing.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(({ id }) => id)),
   };
 }

@@ -5,6 +5,7 @@ import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
 import { projectRows } from './projects.ts';
 import { repositoryRows } from './repositories.ts';
+import { runRows } from './runs.ts';
 import { signInRows } from './sign-in.ts';
 import { uploadRows } from './uploads.ts';
 
@@ -18,4 +19,5 @@ export const rows: Rows = {
   ...checkRows,
   ...eventRows,
   ...uploadRows,
+  ...runRows,
 };

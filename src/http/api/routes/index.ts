@@ -23,6 +23,7 @@ import { trustPolicyRoutes } from './trust-policies.ts';
 import { uploadRoutes } from './uploads.ts';
 import { usageRoutes } from './usage.ts';
 import { variableRoutes } from './variables.ts';
+import { volumeRoutes } from './volumes.ts';
 import { webhookRoutes } from './webhooks.ts';
 
 /** Every route under /api/v1. */
@@ -39,6 +40,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...projectRoutes,
     ...secretRoutes,
     ...variableRoutes,
+    ...volumeRoutes,
     ...oidcTokenRoutes,
     ...usageRoutes,
     ...simulatePolicyRoutes,

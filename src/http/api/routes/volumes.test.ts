@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import test, { after } from 'node:test';
+import { createOutboundGuard } from '../../../auth/outbound-guard.ts';
+import { digestOf } from '../../../oci/digest.ts';
+import type { Snapshot } from '../../../ports/functions.ts';
+import { volumeContext } from '../../../ports/volumes.ts';
+import { openApplication } from '../../services-test-kit.ts';
+
+const removed: string[] = [];
+const outbound = createOutboundGuard({ allow: ['127.0.0.0/8'] });
+after(() => outbound.close());
+const application = await openApplication({ after }, () => ({
+  runtime: {
+    volumes: { removed: async (id) => void removed.push(id) },
+    checkEndpoint: (url) => outbound.check(url),
+  },
+}));
+const { world, services } = application;
+const { writer } = world.metadata;
+const { secret } = await application.token('write');
+const base = '/api/v1/teams/acme/projects/shop/volumes';
+
+async function call(method: string, path = '', body?: unknown) {
+  const response = await application.fetch(`${base}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text), text };
+}
+
+const keys = { accessKeyId: 'canary-id', secretAccessKey: 'canary-key' };
+
+test('a disk, and a bucket whose keys are sealed and never shown', async () => {
+  const disk = await call('POST', '', { name: 'data', kind: 'disk' });
+  assert.equal(disk.status, 201, disk.text);
+  assert.equal((await call('POST', '', { name: 'data', kind: 'disk' })).status, 409);
+  const bucket = { endpoint: 'http://127.0.0.1:7070', bucket: 'assets', prefix: 'shop/', ...keys };
+  const made = await call('POST', '', { name: 'assets', kind: 'bucket', bucket });
+  assert.equal(made.status, 201, made.text);
+  for (const { text } of [made, await call('GET'), await call('GET', '/assets')]) {
+    assert.ok(!text.includes('canary'), text);
+  }
+  const { id, bucket: kept } = (await world.metadata.volumes.find('prj_1', 'assets'))!;
+  assert.ok(!kept!.sealedKeys.includes('canary'));
+  assert.deepEqual(JSON.parse(services.sealer.unseal(kept!.sealedKeys, volumeContext(id))), keys);
+  const { body } = await call('GET');
+  assert.deepEqual(
+    body.items.map(({ name, kind }: { name: string; kind: string }) => `${name} ${kind}`),
+    ['assets bucket', 'data disk'],
+  );
+});
+
+test('A25: a bucket at an address inside is refused', async () => {
+  for (const host of ['169.254.169.254', '10.0.0.1', '[::ffff:10.0.0.1]', '2852039166']) {
+    const bucket = { endpoint: `http://${host}/`, bucket: 'assets', ...keys };
+    const { status, text } = await call('POST', '', { name: 'inside', kind: 'bucket', bucket });
+    assert.equal(status, 400, text);
+  }
+});
+
+test('what is asked for is checked', async () => {
+  for (const body of [
+    { name: 'x' },
+    { name: '../x', kind: 'disk' },
+    { name: 'x', kind: 'tape' },
+    { name: 'x', kind: 'bucket' },
+    { name: 'x', kind: 'disk', bucket: { bucket: 'assets', ...keys } },
+    { name: 'x', kind: 'bucket', bucket: { bucket: 'assets', prefix: '/etc', ...keys } },
+    { name: 'x', kind: 'bucket', bucket: { bucket: 'assets', endpoint: 'file:///x', ...keys } },
+    { name: 'x', kind: 'bucket', bucket: { bucket: 'assets' } },
+  ]) {
+    assert.equal((await call('POST', '', body)).status, 400, JSON.stringify(body));
+  }
+});
+
+test('where it is mounted; not deleted while a service or a live deployment mounts it', async () => {
+  const { body: made } = await call('POST', '', { name: 'kept', kind: 'disk' });
+  const settings = { volumes: [{ name: 'kept', path: '/data', readOnly: true }] };
+  const repository = await world.ensure('app');
+  const now = world.clock.now();
+  await writer.run('CreateService', {
+    ...{ id: 'svc_1', projectId: 'prj_1', name: 'web', repositoryId: repository.id, settings },
+    ...{ actor: 'ada', now },
+  });
+  const attachment = { service: 'web', path: '/data', readOnly: true };
+  const attached = await call('GET', '/kept');
+  assert.deepEqual(attached.body.attachments, [{ ...attachment, deployments: [] }]);
+  const refused = await call('DELETE', '/kept');
+  assert.equal(refused.status, 409);
+  assert.match(refused.body.message, /attached by the service "web"/);
+
+  const digest = digestOf(Buffer.from('image'));
+  const snapshot: Snapshot = {
+    services: [
+      {
+        ...{ serviceId: 'svc_1', name: 'web', repositoryId: repository.id, digest, settings },
+        repository: 'acme/shop/app',
+      },
+    ],
+    rewrites: [],
+  };
+  await writer.run('CreateDeployment', {
+    ...{ id: 'dpl_1', projectId: 'prj_1', environment: 'production', name: 'production' },
+    ...{ snapshot, origin: { type: 'api' }, hosts: ['h1'], pointerHosts: ['h2'], now },
+    ...{ service: undefined, serviceHosts: [], actor: 'ada' },
+  });
+  await writer.run('UpdateService', { id: 'svc_1', settings: {}, actor: 'ada', now });
+  const coming = await call('DELETE', '/kept');
+  assert.equal(coming.status, 409, 'it is on its way');
+  assert.match(coming.body.message, /deployment dpl_1/);
+  const activated = await writer.run('ActivateDeployment', {
+    ...{ id: 'dpl_1', snapshot, pointerVersion: 0, now },
+  });
+  assert.equal(activated.outcome, 'ready');
+  assert.deepEqual((await call('GET', '/kept')).body.attachments, [
+    { ...attachment, deployments: ['dpl_1'] },
+  ]);
+  assert.equal((await call('DELETE', '/kept')).status, 409, 'it runs');
+  await writer.run('MovePointer', {
+    ...{ projectId: 'prj_1', environment: 'production', name: 'production', deploymentId: null },
+    ...{ actor: 'ada', now },
+  });
+  assert.equal((await call('DELETE', '/kept')).status, 204);
+  assert.deepEqual(removed, [made.id]);
+  assert.equal((await call('GET', '/kept')).status, 404);
+});

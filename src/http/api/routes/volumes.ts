@@ -1,0 +1,241 @@
+import { refuse } from '../../../oci/errors.ts';
+import type { FunctionVolume } from '../../../ports/functions.ts';
+import { volumeContext } from '../../../ports/volumes.ts';
+import { newId } from '../../../projects/ids.ts';
+import { type Call, created, noContent, ok, type Route } from '../route.ts';
+import { runtimeOf } from '../runtime-services.ts';
+import { list, nullable, object, oneOf, slug, text, time, toTime } from '../schema.ts';
+
+const attachment = object(
+  {
+    service: { type: 'string' },
+    path: { type: 'string', description: 'In the container.' },
+    readOnly: { type: 'boolean' },
+    deployments: list(
+      { type: 'string' },
+      {
+        description: 'Of environments that run the service so: empty until it is deployed with it.',
+      },
+    ),
+  },
+  { title: 'VolumeAttachment' },
+);
+const bucketView = object(
+  {
+    endpoint: nullable({ type: 'string' }),
+    region: nullable({ type: 'string' }),
+    bucket: { type: 'string' },
+    prefix: { type: 'string' },
+  },
+  { title: 'VolumeBucket', description: 'Its keys are never shown.' },
+);
+const fields = {
+  id: { type: 'string' },
+  name: { type: 'string' },
+  kind: oneOf('disk', 'bucket'),
+  bucket: nullable(bucketView),
+  createdAt: time,
+  createdBy: { type: 'string' },
+} as const;
+const volume = object(fields, { title: 'Volume' });
+const volumeDetails = object(
+  { ...fields, attachments: list(attachment) },
+  { title: 'VolumeDetails' },
+);
+
+const newBucket = object(
+  {
+    endpoint: text(512, {
+      pattern: '^https?://[^\\s@]+$',
+      description: 'Of a store that speaks S3; AWS unless given.',
+      examples: ['https://s3.example.com'],
+    }),
+    region: text(64, { pattern: '^[a-z0-9-]+$' }),
+    bucket: text(63, { pattern: '^[a-z0-9][a-z0-9.-]+$' }),
+    prefix: {
+      type: 'string',
+      maxLength: 512,
+      pattern: '^$|^[^/\\u0000-\\u001f][^\\u0000-\\u001f]*/$',
+      description: 'The part of the bucket that is mounted: nothing, or a path that ends in "/".',
+    },
+    accessKeyId: text(256, { pattern: '^[\\x21-\\x7e]+$' }),
+    secretAccessKey: text(256, { pattern: '^[\\x21-\\x7e]+$' }),
+  },
+  { optional: ['endpoint', 'region', 'prefix'], title: 'NewVolumeBucket' },
+);
+
+interface NewVolume {
+  readonly name: string;
+  readonly kind: 'disk' | 'bucket';
+  readonly bucket?: {
+    readonly endpoint?: string;
+    readonly region?: string;
+    readonly bucket: string;
+    readonly prefix?: string;
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+  };
+}
+
+const path = '/teams/{team}/projects/{project}/volumes';
+const access = { at: 'project', action: 'functions' } as const;
+const tag = 'Volumes';
+
+/** What lasts beyond an instance. The keys of buckets go in, sealed, and never come back. */
+export const volumeRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path,
+    operationId: 'listVolumes',
+    tag,
+    summary: "A project's volumes, by name.",
+    access,
+    replies: {
+      200: {
+        description: 'All of them: at most 100.',
+        schema: object({ items: list(volume) }, { title: 'Volumes' }),
+      },
+    },
+    async handle({ project, services }) {
+      const volumes = await services.metadata.volumes.list(project.id);
+      return ok({ items: volumes.map(viewOf) });
+    },
+  },
+  {
+    method: 'POST',
+    path,
+    operationId: 'createVolume',
+    tag,
+    summary: 'Creates a volume.',
+    description:
+      'A `disk` lies on the machine that runs the instances; a `bucket` is a prefix of an S3 bucket, mounted as files. Services mount volumes by their settings.',
+    access,
+    idempotent: true,
+    body: object(
+      { name: slug, kind: oneOf('disk', 'bucket'), bucket: newBucket },
+      { optional: ['bucket'], title: 'NewVolume' },
+    ),
+    replies: { 201: { description: 'It is made.', schema: volume } },
+    handle: createVolume,
+  },
+  {
+    method: 'GET',
+    path: `${path}/{volume}`,
+    operationId: 'getVolume',
+    tag,
+    summary: 'A volume, and which services mount it.',
+    access,
+    params: { volume: slug },
+    replies: { 200: { description: 'The volume.', schema: volumeDetails } },
+    async handle(call) {
+      const found = await volumeOf(call);
+      return ok({ ...viewOf(found), attachments: await attachmentsOf(call, found.name) });
+    },
+  },
+  {
+    method: 'DELETE',
+    path: `${path}/{volume}`,
+    operationId: 'deleteVolume',
+    tag,
+    summary: 'Deletes a volume.',
+    description:
+      'With all that a `disk` holds; the objects of a `bucket` stay. Refused while a service or a live deployment mounts it.',
+    access,
+    params: { volume: slug },
+    replies: { 204: { description: 'It is gone.' } },
+    refusals: [409],
+    async handle({ services, project, params }) {
+      const { id } = await services.metadata.writer.run('DeleteVolume', {
+        ...{ projectId: project.id, name: params.volume! },
+      });
+      // Without an engine now: the keeper finds it when there is one.
+      void services.runtime?.volumes.removed(id);
+      return noContent;
+    },
+  },
+];
+
+async function createVolume({ services, team, project, identity, body }: Call) {
+  const { name, kind, bucket } = body as NewVolume;
+  if ((kind === 'bucket') !== (bucket !== undefined)) {
+    throw refuse(
+      'invalid',
+      kind === 'bucket'
+        ? 'A volume of kind "bucket" needs the field "bucket".'
+        : 'The field "bucket" is for volumes of kind "bucket" alone.',
+    );
+  }
+  // The machine that runs instances connects to it.
+  if (bucket?.endpoint !== undefined) runtimeOf(services).checkEndpoint(bucket.endpoint);
+  const id = newId('vol');
+  const made: FunctionVolume = {
+    ...{ id, projectId: project.id, name, kind },
+    bucket: bucket && {
+      endpoint: bucket.endpoint,
+      region: bucket.region,
+      bucket: bucket.bucket,
+      prefix: bucket.prefix ?? '',
+      sealedKeys: services.sealer.seal(
+        JSON.stringify({
+          accessKeyId: bucket.accessKeyId,
+          secretAccessKey: bucket.secretAccessKey,
+        }),
+        volumeContext(id),
+      ),
+    },
+    ...{ createdAt: services.clock.now(), createdBy: identity.actor },
+  };
+  await services.metadata.writer.run('CreateVolume', made);
+  return created(viewOf(made), `/teams/${team.slug}/projects/${project.slug}/volumes/${name}`);
+}
+
+async function volumeOf({ services, project, params }: Call): Promise<FunctionVolume> {
+  const found = await services.metadata.volumes.find(project.id, params.volume!);
+  if (found) return found;
+  throw refuse('not-found', 'The project has no such volume.');
+}
+
+/** By the settings of services, and by what environments run. */
+async function attachmentsOf({ services, project }: Call, name: string) {
+  const { services: store, deployments } = services.metadata;
+  const attachments = new Map<
+    string,
+    { service: string; path: string; readOnly: boolean; deployments: string[] }
+  >();
+  const add = (service: string, path: string, readOnly: boolean | undefined) => {
+    const key = `${service} ${path} ${readOnly ?? false}`;
+    const known = attachments.get(key);
+    const one = known ?? { service, path, readOnly: readOnly ?? false, deployments: [] };
+    attachments.set(key, one);
+    return one;
+  };
+  for (const service of await store.list(project.id)) {
+    for (const volume of service.settings.volumes ?? []) {
+      if (volume.name === name) add(service.name, volume.path, volume.readOnly);
+    }
+  }
+  for (const { deploymentId } of await deployments.pointers(project.id)) {
+    if (deploymentId === undefined) continue;
+    const deployment = await deployments.findById(deploymentId);
+    for (const service of deployment?.snapshot?.services ?? []) {
+      for (const volume of service.settings.volumes ?? []) {
+        if (volume.name !== name) continue;
+        add(service.name, volume.path, volume.readOnly).deployments.push(deploymentId);
+      }
+    }
+  }
+  return [...attachments.values()];
+}
+
+function viewOf({ id, name, kind, bucket, createdAt, createdBy }: FunctionVolume) {
+  return {
+    ...{ id, name, kind, createdBy, createdAt: toTime(createdAt) },
+    bucket: bucket
+      ? {
+          endpoint: bucket.endpoint ?? null,
+          region: bucket.region ?? null,
+          ...{ bucket: bucket.bucket, prefix: bucket.prefix },
+        }
+      : null,
+  };
+}

@@ -1,0 +1,20 @@
+import { refuse } from '../../oci/errors.ts';
+import type { VolumeKeeper } from '../../scheduler/volume-keeper.ts';
+import type { ApiServices } from './api-services.ts';
+
+/** What the API's handlers call where a container engine is there. Made in compose.ts. */
+export interface RuntimeServices {
+  readonly volumes: Pick<VolumeKeeper, 'removed'>;
+  /** Throws `invalid` where buckets must not lie at that address: the outbound guard's. */
+  readonly checkEndpoint: (url: string) => void;
+}
+
+/** Throws `unavailable` where functions are off, or no container engine was found. */
+export function runtimeOf({ runtime }: Pick<ApiServices, 'runtime'>): RuntimeServices {
+  if (runtime) return runtime;
+  throw refuse(
+    'unavailable',
+    'This installation runs no functions: no container engine was found at its start, or they are switched off.',
+    'The operator sees at the start of the server what is missing; GANTRY_DOCKER_HOST names an engine.',
+  );
+}
