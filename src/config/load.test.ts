@@ -120,7 +120,10 @@ test('every setting takes its own example, and says what it does', () => {
   for (const name of settingNames) {
     const { example, secret, description } = settings[name];
     assert.ok(description.endsWith('.'), name);
-    const env: Record<string, string> = { [envName(name)]: secret ? 'ab'.repeat(32) : example };
+    const env: Record<string, string> = {
+      [envName(name)]: secret && name !== 'databaseUrl' ? 'ab'.repeat(32) : example,
+    };
+    if (name === 'databaseUrl') env.GANTRY_SECRET_KEY = 'ab'.repeat(32);
     if (name.startsWith('s3')) env.GANTRY_STORAGE = 's3://bucket';
     if (name.startsWith('signin')) {
       env.GANTRY_SIGNIN_ISSUER ??= 'https://accounts.example.com';
