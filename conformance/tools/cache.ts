@@ -29,7 +29,7 @@ export function moduleFolder(tool: GoTool): string {
 /** The folder that holds the tool's programs once they are built. */
 export function toolFolder(tool: GoTool, cache = cacheFolder()): string {
   const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum'])
+  for (const file of ['go.mod', 'go.sum', ...(tool.module ? ['main.go'] : [])])
     hash.update(readFileSync(join(moduleFolder(tool), file)));
   hash.update(JSON.stringify([tool.packages, tool.tags, tool.variables]));
   return join(cache, `${tool.name}-${tool.version}-${hash.digest('hex').slice(0, 12)}`);

@@ -22,13 +22,16 @@ describe('pinned tools', () => {
       const module = read(tool, 'go.mod');
       const sums = read(tool, 'go.sum');
       for (const path of tool.packages) {
-        assert.match(module, new RegExp(`^(tool )?\\s*${path.replaceAll('.', '\\.')}$`, 'm'));
+        assert.match(
+          module,
+          new RegExp(`^(tool |module )?\\s*${path.replaceAll('.', '\\.')}$`, 'm'),
+        );
       }
       const required = [
         ...module.matchAll(/^(?:require )?\s*(\S+) (v\S+?)(?:\+incompatible)?(?: \/\/.*)?$/gm),
       ];
       const own = required.find(([, name]) =>
-        tool.packages.every((path) => path.startsWith(name!)),
+        tool.module ? name === tool.module : tool.packages.every((path) => path.startsWith(name!)),
       );
       assert.equal(own?.[2], tool.version);
       assert.ok(sums.includes(`${own?.[1]} ${tool.version}`), 'go.sum knows it');

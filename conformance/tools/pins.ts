@@ -10,6 +10,8 @@ export interface GoTool {
   readonly version: string;
   /** Import paths of the main packages; the last path element is the program's name unless `rename` says otherwise. */
   readonly packages: readonly string[];
+  /** Whose version it is, where the main package is our own, in `modules/<name>/main.go`. */
+  readonly module?: string;
   readonly tags?: string;
   /** Go variables set by the linker, so that the program tells its version. */
   readonly variables?: Readonly<Record<string, string>>;
@@ -30,6 +32,14 @@ export const goTools: readonly GoTool[] = [
     name: 'versitygw',
     version: 'v1.8.0',
     packages: ['github.com/versity/versitygw/cmd/versitygw'],
+  },
+  {
+    name: 'rclone',
+    version: 'v1.75.1',
+    // With what bucket volumes need, and no more.
+    module: 'github.com/rclone/rclone',
+    packages: ['gantry/conformance/tools/rclone'],
+    variables: { 'github.com/rclone/rclone/fs.Version': 'v1.75.1' },
   },
   {
     name: 'runc',

@@ -60,6 +60,7 @@ export function containerSpec(placed: PlacedSpec): object {
     Healthcheck: { Test: ['NONE'] },
     Labels: {
       ...writeLabels(spec.instanceId, spec.labels),
+      [label.disk]: String(spec.disk),
       ...(gpus ? { [label.gpus]: gpus.uuids.join(',') } : {}),
     },
     HostConfig: {

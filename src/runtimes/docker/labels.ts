@@ -12,6 +12,8 @@ export const label = {
   fingerprint: 'gantry.fingerprint',
   created: 'gantry.created',
   gpus: 'gantry.gpus',
+  /** Bytes that its writable layer may have. */
+  disk: 'gantry.disk',
 } as const;
 
 export function writeLabels(instanceId: string, labels: InstanceLabels): Record<string, string> {
