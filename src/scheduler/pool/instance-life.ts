@@ -1,0 +1,274 @@
+import { type InstanceExit, RuntimeError } from '../../ports/runtime-driver.ts';
+import { withDeadline } from '../timers.ts';
+import { Connections } from './connections.ts';
+import { InstanceEnd } from './end-instance.ts';
+import type { EngineHealth } from './engine-health.ts';
+import { engineLimits } from './engine-limits.ts';
+import type { Instance } from './instance-record.ts';
+import type { PoolDeps } from './pool-deps.ts';
+import { isEngineFailure } from './refusals.ts';
+import type { CreatedContainer, Starter } from './start-instance.ts';
+
+/** Who holds the instance: told of what becomes of it. */
+export interface InstanceOwner {
+  /** From nothing or from created, in milliseconds. */
+  started(ms: number): void;
+  /** It takes requests, or does not any more, or was frozen. */
+  changed(instance: Instance): void;
+  startFailed(instance: Instance, error: unknown): void;
+  /** It ended by itself, having been ready for so long. */
+  died(instance: Instance, livedMs: number): void;
+  /** Nothing is left of it. */
+  gone(instance: Instance): void;
+}
+
+const readyStages = { queue: 0, pull: 0, create: 0, boot: 0 } as const;
+
+/** What is done to one instance: start, freeze, thaw, look, end. Each is one step of its `work`. */
+export class InstanceLife {
+  readonly #deps: PoolDeps;
+  readonly starter: Starter;
+  readonly #engine: EngineHealth;
+  readonly #connections: Connections;
+  readonly #ends: InstanceEnd;
+  #freezes = true;
+
+  constructor(deps: PoolDeps, starter: Starter, engine: EngineHealth) {
+    this.#deps = deps;
+    this.starter = starter;
+    this.#engine = engine;
+    this.#connections = new Connections(deps);
+    this.#ends = new InstanceEnd(deps, engine, this.#connections);
+  }
+
+  /** Whether this engine can freeze, as far as is known. */
+  get freezes(): boolean {
+    return this.#freezes;
+  }
+
+  /** Settles when it takes requests, or is over. `created`: its container was made ahead. */
+  start(instance: Instance, owner: InstanceOwner, created?: CreatedContainer): Promise<void> {
+    const work = this.#start(instance, owner, created);
+    instance.work = work;
+    return work;
+  }
+
+  async #start(instance: Instance, owner: InstanceOwner, ahead?: CreatedContainer): Promise<void> {
+    const { timers } = this.#deps;
+    instance.startBegan = timers.now();
+    try {
+      const created = ahead ?? (await this.starter.create(instance));
+      this.#engine.answered();
+      this.keep(instance, created);
+      instance.givenUp.signal.throwIfAborted();
+      instance.move('starting');
+      const { runtime, port, bootMs } = await this.starter.boot(instance, created);
+      instance.runtime = runtime;
+      const began = timers.now();
+      await this.#open(instance, port);
+      instance.stages = {
+        from: ahead ? 'created' : created.from,
+        queue: ahead ? 0 : created.queueMs,
+        pull: ahead ? 0 : created.pullMs,
+        create: ahead ? 0 : created.createMs,
+        boot: bootMs + (timers.now() - began),
+      };
+      instance.givenUp.signal.throwIfAborted();
+      owner.started(timers.now() - instance.startBegan);
+      this.ready(instance);
+    } catch (error) {
+      if (isEngineFailure(error)) this.#engine.failed(error);
+      const givenUp = instance.givenUp.signal.aborted;
+      instance.failure = error;
+      if (givenUp) instance.move('terminating');
+      else
+        instance.move('dead', { reason: error instanceof Error ? error.message : String(error) });
+      if (!givenUp) owner.startFailed(instance, error);
+      await this.#ends.dispose(instance, owner);
+      return;
+    }
+    owner.changed(instance);
+  }
+
+  /** A container that is there, running or not. */
+  keep(instance: Instance, created: CreatedContainer): void {
+    instance.runtime = created.runtime;
+    instance.fingerprint = created.fingerprint;
+  }
+
+  /** One that an earlier process left running or frozen, and that was found to listen. */
+  async adopt(instance: Instance, port: number, frozen: boolean): Promise<void> {
+    if (frozen) {
+      instance.at = this.#connections.address(instance, port);
+      instance.activeAt = this.#deps.timers.now();
+      instance.move('frozen');
+      return;
+    }
+    await this.#open(instance, port, true);
+    instance.stages = { from: 'created', ...readyStages };
+    this.ready(instance);
+  }
+
+  ready(instance: Instance): void {
+    const now = this.#deps.timers.now();
+    instance.readyAt = now;
+    instance.activeAt = now;
+    instance.move('idle');
+  }
+
+  async #open(instance: Instance, port: number, adopted = false): Promise<void> {
+    instance.at = this.#connections.address(instance, port);
+    const dispatcher = this.#connections.open(instance);
+    const { initialize } = this.#deps;
+    if (adopted || !initialize || !instance.target.service.settings.initialize) return;
+    await initialize({
+      target: instance.target,
+      instanceId: instance.id,
+      origin: instance.at.origin,
+      dispatcher,
+      signal: instance.givenUp.signal,
+    });
+  }
+
+  /** From idle; requests that come meanwhile wait for its end. */
+  freeze(instance: Instance, owner: InstanceOwner): void {
+    instance.changing = 'freezing';
+    instance.work = this.#freeze(instance, owner);
+  }
+
+  async #freeze(instance: Instance, owner: InstanceOwner): Promise<void> {
+    const { driver, timers } = this.#deps;
+    // Connections to a frozen one would look alive and answer nothing.
+    await this.#connections.close(instance);
+    let failure: unknown;
+    if (!instance.over) {
+      const work = driver.freeze(instance.runtime!.id);
+      await withDeadline(timers, engineLimits.freeze, 'freeze', work).catch((error: unknown) => {
+        failure = error;
+      });
+    }
+    instance.changing = undefined;
+    if (instance.over) return;
+    if (failure instanceof RuntimeError && failure.failure === 'no-such-instance') {
+      this.died(instance, owner, undefined, 'its container is gone');
+      return;
+    }
+    if (failure === undefined || isEngineFailure(failure)) {
+      // Where the engine did not answer it may be frozen or not: a thaw settles it.
+      if (failure !== undefined) this.#engine.failed(failure);
+      instance.move('frozen');
+    } else {
+      this.#freezes = false;
+      this.#deps.log.warn('the engine cannot freeze: instances stay awake until they end', {
+        error: String(failure),
+      });
+      this.#connections.open(instance);
+    }
+    owner.changed(instance);
+  }
+
+  thaw(instance: Instance, owner: InstanceOwner): void {
+    instance.changing = 'thawing';
+    instance.work = this.#thaw(instance, owner);
+  }
+
+  async #thaw(instance: Instance, owner: InstanceOwner): Promise<void> {
+    const { driver, timers, environment, log } = this.#deps;
+    const began = timers.now();
+    instance.startBegan = began;
+    // Beside the thaw: its settings may have changed while it was frozen.
+    const now = Promise.resolve(environment.fingerprint(instance.target)).catch(
+      () => instance.fingerprint,
+    );
+    const work = driver.thaw(instance.runtime!.id);
+    const failure = await withDeadline(timers, engineLimits.freeze, 'thaw', work).then(
+      () => undefined,
+      (error: unknown) => error ?? new Error('thaw failed'),
+    );
+    instance.outdated ||= (await now) !== instance.fingerprint;
+    instance.changing = undefined;
+    if (instance.over) return;
+    if (failure instanceof RuntimeError && failure.failure === 'no-such-instance') {
+      this.died(instance, owner, undefined, 'its container is gone');
+      return;
+    }
+    if (failure !== undefined) {
+      if (isEngineFailure(failure)) this.#engine.failed(failure);
+      else {
+        log.warn('an instance could not be thawed', {
+          instance: instance.id,
+          error: String(failure),
+        });
+        void this.end(instance, owner, 'it could not be thawed');
+      }
+    } else if (instance.ending === undefined) {
+      this.#engine.answered();
+      this.#connections.open(instance);
+      instance.stages = { from: 'frozen', ...readyStages, boot: timers.now() - began };
+      this.ready(instance);
+    }
+    owner.changed(instance);
+  }
+
+  /** It ended by itself. Its connections break now, so that requests on it fail instead of waiting. */
+  died(
+    instance: Instance,
+    owner: InstanceOwner,
+    exit: InstanceExit | undefined,
+    why?: string,
+  ): void {
+    if (instance.over) return;
+    instance.exit ??= exit;
+    if (instance.ending !== undefined) {
+      // What it was to finish never will.
+      if (instance.state === 'draining') this.#connections.break(instance);
+      return;
+    }
+    // Its start is told by itself.
+    if (!instance.idleOrBusy && instance.state !== 'frozen') return;
+    instance.timer?.cancel();
+    instance.move('dead', {
+      reason: why ?? (exit ? exitReason(exit) : 'it ended'),
+      ...(exit ? { exit } : {}),
+    });
+    this.#connections.break(instance);
+    instance.dispatcher = undefined;
+    owner.died(instance, this.#deps.timers.now() - instance.readyAt);
+    instance.work = this.#ends.dispose(instance, owner);
+  }
+
+  /** Asked of one that a request could not reach. */
+  async look(instance: Instance, owner: InstanceOwner): Promise<void> {
+    if (instance.suspect || !instance.idleOrBusy || instance.ending) return;
+    instance.suspect = true;
+    const { driver, timers } = this.#deps;
+    try {
+      const probing = driver.probe(instance.runtime!.id, instance.at!.port);
+      const probe = await withDeadline(timers, engineLimits.probe, 'probe', probing);
+      if (probe.listening === 'everywhere') instance.suspect = false;
+      else this.died(instance, owner, undefined, `it does not listen any more: ${probe.dial}`);
+    } catch (error) {
+      if (isEngineFailure(error)) {
+        // Only the engine knows: asked again until it does.
+        this.#engine.failed(error);
+        timers.after(1_000, () => {
+          instance.suspect = false;
+          void this.look(instance, owner);
+        });
+        return;
+      }
+      this.died(instance, owner, undefined, 'its container is gone');
+    }
+    if (!instance.over) owner.changed(instance);
+  }
+
+  /** Requests on it finish, then SIGTERM, the grace, SIGKILL. Resolves when nothing is left. */
+  end(instance: Instance, owner: InstanceOwner, reason: string): Promise<void> {
+    return this.#ends.end(instance, owner, reason);
+  }
+}
+
+export function exitReason(exit: InstanceExit): string {
+  if (exit.outOfMemory) return 'out of memory: the kernel ended it';
+  return exit.killed ? 'killed' : `it ended with exit code ${exit.code}`;
+}
