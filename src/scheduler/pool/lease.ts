@@ -37,6 +37,7 @@ export function makeLease(of: {
       projectSlug: target.projectSlug,
       deploymentId: target.deploymentId,
       environment: target.environment,
+      host: target.host,
       instanceId: instance.id,
       region: of.deps.region,
       memory: limits.memory,

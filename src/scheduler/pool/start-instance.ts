@@ -244,9 +244,9 @@ export class Starter {
   async #lastLines(id: string): Promise<string[]> {
     const { driver, timers } = this.#deps;
     const read = async () => {
-      const lines: string[] = [];
+      const lines: StartFailure['logs'][number][] = [];
       for await (const line of driver.logs(id, { tail: logLines, follow: false })) {
-        lines.push(line.text);
+        lines.push({ at: line.at, text: line.text });
         if (lines.length > logLines) lines.shift();
       }
       return lines;

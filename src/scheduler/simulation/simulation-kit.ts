@@ -148,6 +148,7 @@ export function simulatedTarget(
     projectId: 'prj_1',
     projectSlug: 'project',
     environment: of.environment ?? 'production',
+    host: `${name}.localhost`,
     service: {
       serviceId: `svc_${name}`,
       name,
