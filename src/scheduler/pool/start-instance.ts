@@ -5,6 +5,7 @@ import {
   type RuntimeInstance,
 } from '../../ports/runtime-driver.ts';
 import type { ActivationTarget, StartStages } from '../activation.ts';
+import type { StartFailure } from '../contracts/contract.ts';
 import { pause, withDeadline } from '../timers.ts';
 import { engineLimits } from './engine-limits.ts';
 import type { Instance } from './instance-record.ts';
@@ -241,7 +242,7 @@ export class Starter {
     return prepared;
   }
 
-  async #lastLines(id: string): Promise<string[]> {
+  async #lastLines(id: string): Promise<StartFailure['logs']> {
     const { driver, timers } = this.#deps;
     const read = async () => {
       const lines: StartFailure['logs'][number][] = [];
