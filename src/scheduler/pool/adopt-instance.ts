@@ -44,6 +44,8 @@ async function tryAdopt(
   if (!target) return 'its deployment is gone';
   const pool = held.poolOf(target);
   if (pool.closed || pool.paused) return 'its service is paused or gone';
+  const present = await deps.environment.fingerprint(target).catch(() => undefined);
+  if (present !== fingerprint) return 'its settings changed';
   // Resolving again keeps its files fresh from now on, at the same paths.
   const resolved = await deps.environment
     .resolve(target, runtime.instanceId)

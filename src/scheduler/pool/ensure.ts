@@ -41,6 +41,8 @@ export async function ensureReady(
     pool.ahead.replenish();
     return { ready: true, instanceId: instance.id, stages: instance.stages };
   }
+  // The deploy has its answer; a request that comes to it all the same tries anew.
+  pool.failures.clear();
   const error = instance.failure ?? new Error(instance.reason ?? 'it ended');
   const refused = refusals.startRefusal(error, pool.limits.contract, pool.target.service);
   if (!(error instanceof refusals.StartRefused)) return { ready: false, error: refused };

@@ -12,6 +12,7 @@ import {
   type RuntimeLogLine,
 } from '../../ports/runtime-driver.ts';
 import { pause, type Timers } from '../timers.ts';
+import { EventChannel } from './event-channel.ts';
 
 /** How an image behaves; milliseconds. */
 export interface SimulatedImage {
@@ -59,7 +60,7 @@ export class SimulatedDriver implements RuntimeDriver {
   /** Events are lost while it is false. */
   connected = true;
   readonly #timers: Timers;
-  readonly #listeners = new Set<(event: RuntimeEvent | undefined) => void>();
+  readonly #channel = new EventChannel<RuntimeEvent>();
   #ids = 0;
 
   constructor(timers: Timers) {
@@ -188,29 +189,7 @@ export class SimulatedDriver implements RuntimeDriver {
 
   async *events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
     await this.#enter('events');
-    const line: (RuntimeEvent | undefined)[] = [];
-    let wake = Promise.withResolvers<void>();
-    const listener = (event: RuntimeEvent | undefined) => {
-      line.push(event);
-      wake.resolve();
-    };
-    const end = () => listener(undefined);
-    signal.addEventListener('abort', end, { once: true });
-    this.#listeners.add(listener);
-    try {
-      for (;;) {
-        while (line.length > 0) {
-          const event = line.shift();
-          if (!event) return;
-          yield event;
-        }
-        await wake.promise;
-        wake = Promise.withResolvers<void>();
-      }
-    } finally {
-      this.#listeners.delete(listener);
-      signal.removeEventListener('abort', end);
-    }
+    yield* this.#channel.listen(signal);
   }
 
   async *logs(id: string): AsyncIterable<RuntimeLogLine> {
@@ -241,7 +220,7 @@ export class SimulatedDriver implements RuntimeDriver {
   }
 
   breakEvents(): void {
-    for (const listener of this.#listeners) listener(undefined);
+    this.#channel.send(undefined);
   }
 
   count(state: RuntimeInstance['state']): number {
@@ -254,7 +233,7 @@ export class SimulatedDriver implements RuntimeDriver {
     if (!this.connected) return;
     const { id, instanceId } = runtime;
     const event = { type, id, instanceId, at: this.#timers.now(), ...(exit ? { exit } : {}) };
-    for (const listener of this.#listeners) listener(event);
+    this.#channel.send(event);
   }
 
   async #enter(call: string): Promise<void> {
