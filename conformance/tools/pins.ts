@@ -104,6 +104,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'docker.io', program: '/usr/sbin/dockerd' },
   { package: 'chromium', program: '/usr/bin/chromium' },
   { package: 'busybox-static' },
+  { package: 'debootstrap', program: '/usr/sbin/debootstrap' },
   { package: 'containernetworking-plugins' },
   { package: 'postgresql' },
   { package: 'iproute2' },

@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Bench, runRow, type Scale } from './bench.ts';
 import { runProgram } from './clients/run-client.ts';
+import { benchFunctions } from './functions/main.ts';
 import { findInPath } from './load.ts';
 import { type BenchOptions, parseBenchArgs, usage } from './options.ts';
 import { formatJson, formatTable, type RowResult, summary } from './report.ts';
@@ -33,6 +34,7 @@ const quick: Scale = {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'functions') return await benchFunctions(args.slice(1));
   let options: BenchOptions;
   try {
     options = parseBenchArgs(

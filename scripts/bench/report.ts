@@ -48,9 +48,9 @@ export function round(value: number): string {
   return value.toFixed(2);
 }
 
-const headings = ['', 'distribution', 'Gantry', 'ratio', 'goal', ''];
-
-export function formatTable(results: readonly RowResult[]): string {
+/** `peer`: what Gantry is beside. */
+export function formatTable(results: readonly RowResult[], peer = 'distribution'): string {
+  const headings = ['', peer, 'Gantry', 'ratio', 'goal', ''];
   const lines: (readonly string[] | string)[] = [headings];
   for (const result of results) {
     lines.push(`\n${result.title}  [${result.row}]`);

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { makeSandbox } from '../../clients/support/sandbox.ts';
 import { engineObstacle, releases, startFunctionEngine } from './engine.ts';
-import { startFunctionsGantry, until } from './gantry.ts';
+import { startFunctionsGantry } from './gantry.ts';
 import { functionImage, functionIndex, loadImage } from './images.ts';
 import { needsServerProgram } from './server-program.ts';
+import { until } from './until.ts';
 
 interface Inspected {
   readonly State: { readonly Running: boolean };

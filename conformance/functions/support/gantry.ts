@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Daemon, startDaemon } from '../../clients/support/daemon.ts';
 import type { Image, Index } from '../../clients/support/images.ts';
 import { Registry } from '../../clients/support/registry.ts';
@@ -190,29 +189,6 @@ async function push(raw: Registry, repository: string, tag: string, image: Image
     url = answer.headers.get('gantry-deployment-url') ?? undefined;
   }
   return url;
-}
-
-/** Asks again until it is so; rejects with what `seen` tells where it never is. */
-export async function until<T>(
-  look: () => Promise<T | undefined> | T | undefined,
-  what: string,
-  { withinMs = 60_000, everyMs = 50 } = {},
-): Promise<T> {
-  const deadline = performance.now() + withinMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const found = await look();
-      if (found !== undefined) return found;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) {
-      throw new Error(`never in ${withinMs} ms: ${what}${last ? ` (${last})` : ''}`);
-    }
-    await delay(everyMs);
-  }
 }
 
 function fromHere(url: string, network: Network): string {

@@ -46,7 +46,7 @@ export async function makeNetwork(): Promise<Network> {
   await sweep();
   const id = randomBytes(3).toString('hex');
   const name = `${prefix}-${process.pid}-${id}`;
-  const device = `gt${id}`;
+  const device = `gv-${id}`;
   // A /30 of 10.254.0.0/16 by chance: a taken one is refused by the second of two routes.
   const base = randomInt(0, 1 << 14) * 4;
   const at = (offset: number) => `10.254.${base >> 8}.${(base & 0xff) + offset}`;

@@ -1,0 +1,59 @@
+import type { Outcome } from '../../bench.ts';
+import { median } from '../../rounds.ts';
+import { type FunctionsRow, type Rig, until } from '../rig.ts';
+
+/** Nothing of the image is left in the engine. */
+async function forget(rig: Rig, digest: string): Promise<void> {
+  await until(async () => {
+    const containers = await rig.engine.containers();
+    return containers.every(({ state }) => state !== 'running' && state !== 'paused') || undefined;
+  }, 'no instance runs');
+  for (const { id, labels } of await rig.engine.containers()) {
+    if (labels['gantry.instance']) await rig.engine.remove(id);
+  }
+  for (const { id, digests } of await rig.engine.images()) {
+    if (digests.some((one) => one.endsWith(digest))) await rig.engine.removeImage(id);
+  }
+}
+
+async function pulled(rig: Rig, name: 'gzip' | 'zstd'): Promise<Outcome> {
+  const { order, engine } = rig;
+  const { digest } = order.repositories[name];
+  const host = order.hosts[name];
+  const alone: number[] = [];
+  const gantry: number[] = [];
+  for (let at = 0; at < order.scale.pulls; at += 1) {
+    await forget(rig, digest);
+    const begun = performance.now();
+    const credentials = `${order.teamId}:${order.token}`;
+    await engine.pull(`${order.registry}/${rig.repository(name)}`, digest, credentials);
+    const id = await engine.create(rig.reference(name));
+    await engine.start(id);
+    await engine.connect(id);
+    alone.push(performance.now() - begun);
+    await engine.remove(id);
+    await forget(rig, digest);
+    const answer = await rig.ask(order.origin, '/', { host });
+    if (answer.status !== 200) throw new Error(`${host}: ${answer.status} ${answer.body}`);
+    gantry.push(answer.firstByteMs);
+  }
+  return {
+    figures: [
+      {
+        what: 'first byte, p50',
+        unit: 's',
+        gantry: median(gantry) / 1_000,
+        peer: median(alone) / 1_000,
+      },
+    ],
+    notes: [
+      `an image of ${order.scale.pullBytes / 1e6} MB; the engine pulls from the same registry`,
+    ],
+  };
+}
+
+export const pullRows: readonly FunctionsRow[] = (['zstd', 'gzip'] as const).map((name) => ({
+  name: `pull-${name}`,
+  title: `First byte of a function whose image is not there (${name})`,
+  run: (rig) => pulled(rig, name),
+}));
