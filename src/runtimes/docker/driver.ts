@@ -18,7 +18,9 @@ import { startExec } from './exec.ts';
 import { readArchive, writeArchive } from './files.ts';
 import type { Images } from './images.ts';
 import type { Instances } from './instances.ts';
+import type { Isolation } from './isolation.ts';
 import { type LogOptions, readLogs } from './logs.ts';
+import { mergedEvents } from './merged-events.ts';
 import { probePort } from './probe.ts';
 import type { StatsReader } from './stats.ts';
 import type { DockerVolumes } from './volumes.ts';
@@ -30,6 +32,7 @@ export interface DriverParts {
   readonly instances: Instances;
   readonly volumes: DockerVolumes;
   readonly surroundings: () => Promise<Surroundings>;
+  readonly isolation: Isolation | undefined;
   readonly statsReader: StatsReader;
   readonly installation: string;
   /** Of an archive that does not move on, in milliseconds. */
@@ -87,7 +90,11 @@ export class DockerDriver implements RuntimeDriver {
   }
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
-    return readEvents(this.#parts.engine, this.#parts.installation, signal);
+    const { engine, installation, isolation } = this.#parts;
+    const ofEngine = readEvents(engine, installation, signal);
+    return isolation
+      ? mergedEvents(ofEngine, (listener) => isolation.onDiskFull(listener))
+      : ofEngine;
   }
 
   async stats(id: string): Promise<InstanceStats> {
@@ -118,6 +125,7 @@ export class DockerDriver implements RuntimeDriver {
   }
 
   async close(): Promise<void> {
+    await this.#parts.isolation?.close();
     this.#parts.engine.close();
   }
 }

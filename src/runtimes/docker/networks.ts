@@ -26,6 +26,8 @@ export interface Networks {
   forget(name: string): void;
   /** What `ensureNetwork` named. */
   find(name: string): ProjectNetwork | undefined;
+  /** How many there are. */
+  count(): number;
   /** Removes one now; does nothing where containers are in it, or it is gone. */
   remove(name: string): Promise<void>;
   /** Removes networks without containers, running or not; tells how many. */
@@ -244,6 +246,7 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
   return {
     ensureNetwork,
     find: (name) => held.get(name),
+    count: () => held.size,
     forget: (name) => void held.delete(name),
     async remove(name) {
       const network = held.get(name);

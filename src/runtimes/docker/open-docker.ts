@@ -12,6 +12,7 @@ import { findEngine } from './engine-address.ts';
 import { GpuPool } from './gpu-pool.ts';
 import { Images } from './images.ts';
 import { Instances } from './instances.ts';
+import { type IsolationSettings, startIsolation } from './isolation.ts';
 import { openNetworks } from './networks.ts';
 import { StatsReader } from './stats.ts';
 import { openVolumes } from './volumes.ts';
@@ -34,7 +35,11 @@ export interface DockerDriverOptions {
   readonly network?: { readonly pool: string; readonly subnetBits: number };
   /** Name servers of instances; none: the host's. */
   readonly dns?: readonly string[];
+  /** What instances may reach and how their disks are watched; absent: neither is looked after. */
+  readonly isolation?: IsolationSettings;
 }
+
+const defaultNetwork = { pool: '10.213.0.0/16', subnetBits: 26 };
 
 /**
  * Looks for an engine and opens it. `missing`: why there is none, and how to get it, in one sentence; the
@@ -66,7 +71,8 @@ export async function openDockerDriver(
   const { installation, pullAddress } = options;
   const deadline = options.callLimit ?? 30_000;
   const engine = new Engine({ address, deadline, version: apiVersion(version) });
-  const networks = openNetworks(engine, { installation, ...options.network });
+  const { network = defaultNetwork, dns = [] } = options;
+  const networks = openNetworks(engine, { installation, ...network });
   const volumes = openVolumes(engine, { installation });
   const images = new Images({ engine, pullAddress, platform: platformOf(version) });
   const gpus = await GpuPool.open(engine, info);
@@ -77,17 +83,27 @@ export async function openDockerDriver(
     volumes,
     installation,
     diskQuota,
-    dns: options.dns ?? [],
+    dns,
     gpus,
   });
   const elsewhere = `The engine at ${address.name} is on another machine: its containers' addresses must be routed to this one, token files and volumes of this machine cannot be mounted, and commands in instances cannot be ended.`;
-  const surroundings = async (): Promise<Surroundings> => ({
-    networkGuard: false,
-    bucketVolumes: false,
-    diskQuota,
-    gpus: gpus.counts(),
-    missing: [...(address.local ? [] : [elsewhere]), ...gpus.missing()],
-  });
+  const isolation = options.isolation
+    ? await startIsolation({
+        ...{ engine, address, networks, installation, network, dns, diskQuota },
+        dataRoot: info.DockerRootDir,
+        settings: options.isolation,
+      })
+    : undefined;
+  const surroundings = async (): Promise<Surroundings> => {
+    const guarded = (await isolation?.state()) ?? { networkGuard: false, missing: [] };
+    return {
+      networkGuard: guarded.networkGuard,
+      bucketVolumes: false,
+      diskQuota,
+      gpus: gpus.counts(),
+      missing: [...(address.local ? [] : [elsewhere]), ...guarded.missing, ...gpus.missing()],
+    };
+  };
   return {
     driver: new DockerDriver({
       engine,
@@ -96,6 +112,7 @@ export async function openDockerDriver(
       volumes,
       surroundings,
       installation,
+      isolation,
       statsReader: new StatsReader(engine),
       stallLimit: deadline,
       probeLimit: options.probeLimit ?? 1_000,

@@ -113,6 +113,10 @@ export function startNetworkGuard(options: GuardOptions): NetworkGuard {
       closed = true;
       clearTimeout(timer);
       await checking;
+      if (!options.root) return;
+      // One that cannot be counted now is taken for there.
+      const left = await options.networks.removeUnused().then(options.networks.count, () => 1);
+      if (left === 0) await filter.remove().catch(() => {});
     },
   };
 }
