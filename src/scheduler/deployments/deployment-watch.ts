@@ -1,0 +1,68 @@
+import type { Deployment, Deployments, DeploymentState } from '../../ports/functions.ts';
+
+/** States that do not change by themselves. */
+const settled: readonly DeploymentState[] = ['ready', 'failed', 'superseded', 'deleted'];
+
+export const isSettled = ({ state }: Pick<Deployment, 'state'>): boolean =>
+  settled.includes(state);
+
+/** Tells of deployments as their states change, whoever changes them. */
+export class DeploymentWatch {
+  readonly #deployments: Pick<Deployments, 'findById'>;
+  readonly #watchers = new Set<() => void>();
+  #pending = false;
+
+  constructor(deps: {
+    deployments: Pick<Deployments, 'findById'>;
+    onCommit(listener: () => void): void;
+  }) {
+    this.#deployments = deps.deployments;
+    deps.onCommit(() => this.#wake());
+  }
+
+  /** Now, and each time that its state is another, until it is settled, gone or `signal` is aborted. */
+  async *watch(id: string, signal: AbortSignal): AsyncGenerator<Deployment> {
+    let last: DeploymentState | undefined;
+    while (!signal.aborted) {
+      const change = this.#next(signal);
+      const deployment = await this.#deployments.findById(id);
+      if (!deployment) return change.cancel();
+      if (deployment.state !== last) {
+        last = deployment.state;
+        yield deployment;
+      }
+      if (isSettled(deployment)) return change.cancel();
+      await change.came;
+    }
+  }
+
+  /** As it is once it is settled; undefined where it is gone. Rejects where `signal` is aborted before. */
+  async waitReady(id: string, signal: AbortSignal): Promise<Deployment | undefined> {
+    let last: Deployment | undefined;
+    for await (const deployment of this.watch(id, signal)) last = deployment;
+    if (last && !isSettled(last)) signal.throwIfAborted();
+    return last;
+  }
+
+  #next(signal: AbortSignal): { came: Promise<void>; cancel(): void } {
+    const { promise: came, resolve } = Promise.withResolvers<void>();
+    const cancel = () => {
+      this.#watchers.delete(cancel);
+      signal.removeEventListener('abort', cancel);
+      resolve();
+    };
+    this.#watchers.add(cancel);
+    signal.addEventListener('abort', cancel, { once: true });
+    return { came, cancel };
+  }
+
+  /** Many commits in one turn are one change. */
+  #wake(): void {
+    if (this.#pending || this.#watchers.size === 0) return;
+    this.#pending = true;
+    setImmediate(() => {
+      this.#pending = false;
+      for (const watcher of [...this.#watchers]) watcher();
+    });
+  }
+}
