@@ -1,10 +1,9 @@
-import type { Deployment, Deployments, DeploymentState } from '../../ports/functions.ts';
+import type { Deployment, DeploymentState, Deployments } from '../../ports/functions.ts';
 
 /** States that do not change by themselves. */
 const settled: readonly DeploymentState[] = ['ready', 'failed', 'superseded', 'deleted'];
 
-export const isSettled = ({ state }: Pick<Deployment, 'state'>): boolean =>
-  settled.includes(state);
+export const isSettled = ({ state }: Pick<Deployment, 'state'>): boolean => settled.includes(state);
 
 /** Tells of deployments as their states change, whoever changes them. */
 export class DeploymentWatch {
@@ -24,15 +23,20 @@ export class DeploymentWatch {
   async *watch(id: string, signal: AbortSignal): AsyncGenerator<Deployment> {
     let last: DeploymentState | undefined;
     while (!signal.aborted) {
+      // Before it is read: what changes after that is seen.
       const change = this.#next(signal);
-      const deployment = await this.#deployments.findById(id);
-      if (!deployment) return change.cancel();
-      if (deployment.state !== last) {
-        last = deployment.state;
-        yield deployment;
+      try {
+        const deployment = await this.#deployments.findById(id);
+        if (!deployment) return;
+        if (deployment.state !== last) {
+          last = deployment.state;
+          yield deployment;
+        }
+        if (isSettled(deployment)) return;
+        await change.came;
+      } finally {
+        change.cancel();
       }
-      if (isSettled(deployment)) return change.cancel();
-      await change.came;
     }
   }
 

@@ -4,9 +4,15 @@ import type { RuntimeError, RuntimeFailure } from '../../ports/runtime-driver.ts
 /** A deployment that cannot run, and why: its state is `failed` then. */
 export class DeployRefusal extends Error {
   readonly reason: DeploymentReason;
-  constructor(code: string, message: string, hint: string, options?: ErrorOptions) {
+  constructor(
+    code: string,
+    message: string,
+    hint: string,
+    options: ErrorOptions & { logs?: readonly string[] | undefined } = {},
+  ) {
     super(message, options);
-    this.reason = { code, message, hint };
+    const { logs } = options;
+    this.reason = { code, message, hint, ...(logs && logs.length > 0 && { logs }) };
   }
 }
 
@@ -50,10 +56,7 @@ export function unguarded(repository: string): DeployRefusal {
   );
 }
 
-export function noSuchPlatform(
-  found: readonly string[],
-  host: readonly string[],
-): DeployRefusal {
+export function noSuchPlatform(found: readonly string[], host: readonly string[]): DeployRefusal {
   const platform = host[0] ?? 'linux/amd64';
   const what =
     found.length === 1
