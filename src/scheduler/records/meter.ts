@@ -53,13 +53,15 @@ export class Meter {
   }
 
   /** Milliseconds since the span began. */
-  get age(): number {
-    return this.#at - this.#from;
+  ageAt(now: number): number {
+    return now - this.#from;
   }
 
   /** True: it is the first, and the counter should be looked at. */
   started(at: number): boolean {
     this.#advance(at);
+    // Time in which nothing happened is no part of a span.
+    if (this.#inFlight === 0 && this.#isEmpty()) this.#from = this.#at;
     this.#inFlight += 1;
     this.#invocations += 1;
     return this.#inFlight === 1;
@@ -97,10 +99,14 @@ export class Meter {
     // Clocks of several observers may differ a little; time does not go back here.
     for (let midnight = nextDay(this.#at); midnight < at; midnight += day) {
       this.#count(midnight);
-      if (this.#busy > 0 || this.#invocations > 0 || this.#cpuMicros >= 1000) this.#close(midnight);
+      if (!this.#isEmpty()) this.#close(midnight);
       this.#from = midnight;
     }
     this.#count(Math.max(at, this.#at));
+  }
+
+  #isEmpty(): boolean {
+    return this.#busy === 0 && this.#invocations === 0 && this.#cpuMicros < 1000;
   }
 
   #count(at: number): void {
