@@ -4,7 +4,7 @@ import type { InstanceObserver } from '../instance.ts';
 
 export interface RequestLogDeps {
   readonly request: (record: RequestRecord) => void;
-  readonly coldStart: (start: ColdStart) => void;
+  readonly coldStart: (start: ColdStart, target: ActivationTarget) => void;
 }
 
 /** Characters of a path, and of a host, that are kept. */
@@ -140,12 +140,13 @@ export class RequestLog implements InstanceObserver, RequestObserver {
     appMs: number | undefined,
     error: string | undefined,
   ): void {
-    this.#deps.coldStart({
+    const start: ColdStart = {
       ...{ instanceId, projectId: target.projectId, deploymentId: target.deploymentId },
       ...{ service: target.service.name, digest: target.service.digest, at, from: stages.from },
       ...{ queueMs: stages.queue, pullMs: stages.pull, createMs: stages.create },
       ...{ bootMs: stages.boot, appMs, error },
-    });
+    };
+    this.#deps.coldStart(start, target);
   }
 }
 

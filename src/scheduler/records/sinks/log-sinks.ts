@@ -78,7 +78,10 @@ export class LogSinks {
 
   async close(): Promise<void> {
     clearInterval(this.#sweeping);
-    await Promise.all([...[...this.#open.values()].map(({ sink }) => sink.close()), ...this.#closing]);
+    await Promise.all([
+      ...[...this.#open.values()].map(({ sink }) => sink.close()),
+      ...this.#closing,
+    ]);
     this.#open.clear();
   }
 

@@ -137,4 +137,5 @@ export class PostSink implements LogSink {
   }
 }
 
-const sizeOf = ({ line }: SentLine): number => line.text.length * 2 + line.requestIds.length * 40 + 400;
+const sizeOf = ({ line }: SentLine): number =>
+  line.text.length * 2 + line.requestIds.length * 40 + 400;
