@@ -208,3 +208,8 @@ export async function openTestRecords(
 /** An id as the gateway gives requests. */
 export const requestId = (n: number): string =>
   `${firstIdAt('req', begin)}${String(n).padStart(20, '0')}`;
+
+/** Looks at the engine come a moment after what causes them. */
+export const turns = async () => {
+  for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+};
