@@ -64,6 +64,8 @@ export interface RawImageOptions extends Omit<FunctionImageOptions, 'args' | 've
   readonly version?: string;
   readonly entrypoint: readonly string[];
   readonly cmd?: readonly string[];
+  /** More of the image's configuration, as OCI names it, such as `StopSignal`. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** An image of these layers (tars). */
@@ -89,6 +91,7 @@ export function imageOf(tars: readonly Buffer[], options: RawImageOptions): Imag
       ...(options.expose
         ? { ExposedPorts: Object.fromEntries(options.expose.map((port) => [`${port}/tcp`, {}])) }
         : {}),
+      ...options.config,
     },
     rootfs: { type: 'layers', diff_ids: tars.map((bytes) => digestOf(bytes)) },
     history: tars.map((_, at) => ({ created: '2020-01-01T00:00:00Z', created_by: `layer ${at}` })),
@@ -107,14 +110,20 @@ export function functionIndex(
   options: FunctionImageOptions,
   architectures: readonly string[] = ['arm64', 'amd64'],
 ): Index {
-  const platforms = architectures.map((architecture) => ({ os: 'linux', architecture }));
-  const images = platforms.map((platform) => functionImage({ ...options, platform }));
+  const images = architectures.map((architecture) =>
+    functionImage({ ...options, platform: { os: 'linux', architecture } }),
+  );
+  return indexOf(images, architectures);
+}
+
+/** An index of these images, each for Linux on its architecture. */
+export function indexOf(images: readonly Image[], architectures: readonly string[]): Index {
   const manifest = json(ociIndex, {
     schemaVersion: 2,
     mediaType: ociIndex,
     manifests: images.map((image, at) => ({
       ...image.manifest.descriptor,
-      platform: platforms[at],
+      platform: { os: 'linux', architecture: architectures[at] },
     })),
   });
   return { kind: 'index', manifest, images };

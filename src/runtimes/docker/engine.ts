@@ -97,6 +97,15 @@ export class Engine {
   }
 
   async #dial(request: EngineRequest, kind: object): Promise<unknown> {
+    try {
+      return await this.#dialOnce(request, kind);
+    } catch (error) {
+      if (request.file || !foundClosed(request, error)) throw error;
+      return await this.#dialOnce(request, kind);
+    }
+  }
+
+  async #dialOnce(request: EngineRequest, kind: object): Promise<unknown> {
     const { signal } = request;
     signal?.throwIfAborted();
     const limit = request.deadline ?? this.#deadline;
@@ -155,6 +164,15 @@ export class Engine {
       { cause: error },
     );
   }
+}
+
+/**
+ * A kept connection that an engine closed at its end, as seen at the next request: by EPIPE before anything was
+ * heard there, by ECONNRESET perhaps after.
+ */
+function foundClosed({ method }: EngineRequest, error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'EPIPE' || (code === 'ECONNRESET' && method === 'GET');
 }
 
 function dialled(request: EngineRequest, kind: object, abortSignal: AbortSignal): object {

@@ -130,8 +130,10 @@ export class Instances {
       } else this.#whereabouts.delete(inspected.Id);
       return inspected;
     } catch (error) {
+      // An engine that does not answer has moved nothing.
+      if (!hasStatus(error, 404)) throw refused(error, {});
       this.#whereabouts.delete(id);
-      throw hasStatus(error, 404) ? noSuchInstance(id) : refused(error, {});
+      throw noSuchInstance(id);
     }
   }
 
