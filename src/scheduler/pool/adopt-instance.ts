@@ -79,7 +79,7 @@ async function tryAdopt(
   if (!memory.take(instance.id, instance.memory, true)) return 'there is no memory for it';
   pool.instances.add(instance);
   instance.announce();
-  await life.adopt(instance, port, runtime.state === 'frozen');
+  life.adopt(instance, port, runtime.state === 'frozen');
   pool.changed(instance);
   return undefined;
 }

@@ -21,3 +21,20 @@ export function chooseInstance(
   }
   return best ?? other;
 }
+
+export interface InstanceCount {
+  /** Towards the most that there may be. */
+  size: number;
+  coming: number;
+  ready: number;
+}
+
+export function countInstances(instances: Iterable<Instance>): InstanceCount {
+  const count = { size: 0, coming: 0, ready: 0 };
+  for (const { counts, coming, serves } of instances) {
+    if (counts) count.size++;
+    if (coming) count.coming++;
+    if (serves) count.ready++;
+  }
+  return count;
+}

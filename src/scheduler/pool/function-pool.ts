@@ -18,7 +18,7 @@ import type { PoolContext } from './pool-context.ts';
 import type { PoolDeps } from './pool-deps.ts';
 import { Reconciler } from './reconciler.ts';
 import * as refusals from './refusals.ts';
-import { ServicePool } from './service-pool.ts';
+import { keyOf, ServicePool } from './service-pool.ts';
 import { Starter } from './start-instance.ts';
 
 /**
@@ -173,10 +173,11 @@ class EnginePool implements FunctionPool {
   }
 
   #poolOf(target: ActivationTarget): ServicePool {
-    const key = `${target.deploymentId}/${target.service.name}`;
+    const key = keyOf(target);
     let pool = this.#pools.get(key);
     if (!pool) {
-      pool = new ServicePool(this.#context, key, target);
+      pool = new ServicePool(this.#context, target);
+      pool.live = this.#reconciler.isLive(key);
       pool.paused = this.#paused.has(`${target.projectId}/${target.service.name}`);
       this.#pools.set(key, pool);
     }

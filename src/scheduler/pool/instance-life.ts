@@ -1,5 +1,7 @@
 import { type InstanceExit, RuntimeError } from '../../ports/runtime-driver.ts';
+import type { RoleCredentials } from '../contracts/contract.ts';
 import { withDeadline } from '../timers.ts';
+import { BringUp, bringUp } from './bring-up.ts';
 import { Connections } from './connections.ts';
 import { InstanceEnd } from './end-instance.ts';
 import type { EngineHealth } from './engine-health.ts';
@@ -13,6 +15,8 @@ import type { CreatedContainer, Starter } from './start-instance.ts';
 export interface InstanceOwner {
   /** From nothing or from created, in milliseconds. */
   started(ms: number): void;
+  /** Of its role. */
+  credentials(): RoleCredentials | Promise<RoleCredentials>;
   /** It takes requests, or does not any more, or was frozen. */
   changed(instance: Instance): void;
   startFailed(instance: Instance, error: unknown): void;
@@ -31,6 +35,7 @@ export class InstanceLife {
   readonly #engine: EngineHealth;
   readonly #connections: Connections;
   readonly #ends: InstanceEnd;
+  readonly #up: BringUp;
   #freezes = true;
 
   constructor(deps: PoolDeps, starter: Starter, engine: EngineHealth) {
@@ -38,6 +43,7 @@ export class InstanceLife {
     this.starter = starter;
     this.#engine = engine;
     this.#connections = new Connections(deps);
+    this.#up = new BringUp(deps, starter, engine, this.#connections);
     this.#ends = new InstanceEnd(deps, engine, this.#connections);
   }
 
@@ -54,40 +60,10 @@ export class InstanceLife {
   }
 
   async #start(instance: Instance, owner: InstanceOwner, ahead?: CreatedContainer): Promise<void> {
-    const { timers } = this.#deps;
-    instance.startBegan = timers.now();
-    try {
-      const created = ahead ?? (await this.starter.create(instance));
-      this.#engine.answered();
-      this.keep(instance, created);
-      instance.givenUp.signal.throwIfAborted();
-      instance.move('starting');
-      const { runtime, port, bootMs } = await this.starter.boot(instance, created);
-      instance.runtime = runtime;
-      const began = timers.now();
-      await this.#open(instance, port);
-      instance.stages = {
-        from: ahead ? 'created' : created.from,
-        queue: ahead ? 0 : created.queueMs,
-        pull: ahead ? 0 : created.pullMs,
-        create: ahead ? 0 : created.createMs,
-        boot: bootMs + (timers.now() - began),
-      };
-      instance.givenUp.signal.throwIfAborted();
-      owner.started(timers.now() - instance.startBegan);
+    if (await bringUp(this.#up, this.#engine, instance, owner, ahead)) {
       this.ready(instance);
-    } catch (error) {
-      if (isEngineFailure(error)) this.#engine.failed(error);
-      const givenUp = instance.givenUp.signal.aborted;
-      instance.failure = error;
-      if (givenUp) instance.move('terminating');
-      else
-        instance.move('dead', { reason: error instanceof Error ? error.message : String(error) });
-      if (!givenUp) owner.startFailed(instance, error);
-      await this.#ends.dispose(instance, owner);
-      return;
-    }
-    owner.changed(instance);
+      owner.changed(instance);
+    } else await this.#ends.dispose(instance, owner);
   }
 
   /** A container that is there, running or not. */
@@ -97,14 +73,14 @@ export class InstanceLife {
   }
 
   /** One that an earlier process left running or frozen, and that was found to listen. */
-  async adopt(instance: Instance, port: number, frozen: boolean): Promise<void> {
+  adopt(instance: Instance, port: number, frozen: boolean): void {
+    instance.at = this.#connections.address(instance, port);
     if (frozen) {
-      instance.at = this.#connections.address(instance, port);
       instance.activeAt = this.#deps.timers.now();
       instance.move('frozen');
       return;
     }
-    await this.#open(instance, port, true);
+    this.#connections.open(instance);
     instance.stages = { from: 'created', ...readyStages };
     this.ready(instance);
   }
@@ -114,20 +90,6 @@ export class InstanceLife {
     instance.readyAt = now;
     instance.activeAt = now;
     instance.move('idle');
-  }
-
-  async #open(instance: Instance, port: number, adopted = false): Promise<void> {
-    instance.at = this.#connections.address(instance, port);
-    const dispatcher = this.#connections.open(instance);
-    const { initialize } = this.#deps;
-    if (adopted || !initialize || !instance.target.service.settings.initialize) return;
-    await initialize({
-      target: instance.target,
-      instanceId: instance.id,
-      origin: instance.at.origin,
-      dispatcher,
-      signal: instance.givenUp.signal,
-    });
   }
 
   /** From idle; requests that come meanwhile wait for its end. */

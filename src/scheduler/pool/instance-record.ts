@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { InstanceExit, RuntimeInstance } from '../../ports/runtime-driver.ts';
 import type { ActivationTarget, StartStages } from '../activation.ts';
+import type { ContractPlace } from '../contracts/contract.ts';
 import type { InstanceObserver, InstanceState, InstanceView } from '../instance.ts';
 import type { Timer } from '../timers.ts';
 
@@ -60,6 +61,7 @@ export class Instance {
   inFlight = 0;
   /** Monotonic: of the last start or thaw, and of the last request's end. */
   startBegan = 0;
+  bootBegan = 0;
   readyAt = 0;
   activeAt = 0;
   lastRequestAt: number | undefined;
@@ -175,4 +177,14 @@ export class Instance {
       ...(exit ? { exit } : {}),
     });
   }
+}
+
+/** What contracts are told of where a request runs. */
+export function placeOf({ id, target, memory, at }: Instance, region: string): ContractPlace {
+  const { service, teamId, teamSlug, projectId, projectSlug, deploymentId, environment, host } =
+    target;
+  return {
+    ...{ service, teamId, teamSlug, projectId, projectSlug, deploymentId, environment, host },
+    ...{ instanceId: id, region, memory, port: at!.port },
+  };
 }

@@ -1,23 +1,27 @@
-import type { InstanceSpec, PreparedImage } from '../../ports/runtime-driver.ts';
+import type { EgressRule, InstanceSpec, PreparedImage } from '../../ports/runtime-driver.ts';
 import type { InstanceEnvironment, MachineType } from '../instance.ts';
 import type { Instance } from './instance-record.ts';
-import type { PoolDeps } from './pool-deps.ts';
 
 const diskBytes = { '512MB': 512e6, '10GB': 10e9 } as const;
 const pids = 1_024;
 
 /** What the engine is told of an instance. Pure. */
 export function instanceSpec(
-  deps: Pick<PoolDeps, 'installation' | 'egressOf'>,
   instance: Instance,
-  of: { image: PreparedImage; resolved: InstanceEnvironment; machine: MachineType },
+  of: {
+    installation: string;
+    image: PreparedImage;
+    resolved: InstanceEnvironment;
+    machine: MachineType;
+    egress: EgressRule;
+  },
 ): InstanceSpec {
   const { target } = instance;
   const { settings } = target.service;
   return {
     instanceId: instance.id,
     labels: {
-      installation: deps.installation,
+      installation: of.installation,
       kind: 'function',
       teamId: target.teamId,
       projectId: target.projectId,
@@ -36,7 +40,7 @@ export function instanceSpec(
     pids,
     gpu: of.machine.gpu,
     mounts: of.resolved.mounts,
-    network: { projectId: target.projectId, egress: deps.egressOf?.(target) ?? 'public' },
+    network: { projectId: target.projectId, egress: of.egress },
     files: of.resolved.files,
     hostname: target.service.name.slice(0, 63),
   };

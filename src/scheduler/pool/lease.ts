@@ -1,6 +1,6 @@
 import type { InstanceLease } from '../activation.ts';
 import type { RoleCredentials } from '../contracts/contract.ts';
-import type { Instance } from './instance-record.ts';
+import { type Instance, placeOf } from './instance-record.ts';
 import type { PoolDeps } from './pool-deps.ts';
 import type { ServiceLimits } from './service-limits.ts';
 
@@ -16,7 +16,7 @@ export function makeLease(of: {
   release: (outcome: { readonly broken?: boolean }) => void;
 }): InstanceLease {
   const { instance, limits, since, placedAt } = of;
-  const { target, stages } = instance;
+  const { stages } = instance;
   const { origin, address, port } = instance.at!;
   // It began to wait before the instance was there.
   const waited = stages !== undefined && since < instance.readyAt;
@@ -29,20 +29,7 @@ export function makeLease(of: {
     port,
     dispatcher: instance.dispatcher!,
     contract: limits.contract,
-    place: {
-      service: target.service,
-      teamId: target.teamId,
-      teamSlug: target.teamSlug,
-      projectId: target.projectId,
-      projectSlug: target.projectSlug,
-      deploymentId: target.deploymentId,
-      environment: target.environment,
-      host: target.host,
-      instanceId: instance.id,
-      region: of.deps.region,
-      memory: limits.memory,
-      port,
-    },
+    place: placeOf(instance, of.deps.region),
     credentials: of.credentials,
     queuedMs: placedAt - since,
     start: waited ? { ...stages, queue: stages.queue + before } : undefined,

@@ -38,19 +38,11 @@ export interface PoolDeps {
   readonly region: string;
   readonly settings: PoolSettings;
   /** Where instances of a target may connect to; absent: to the internet alone. */
-  readonly egressOf?: (target: ActivationTarget) => EgressRule;
+  readonly egressOf?: (target: ActivationTarget) => Awaitable<EgressRule>;
   /** Connections to an instance; absent: undici's. */
   readonly connect?: (origin: string) => Dispatcher;
   /** Awaited before an ended container goes, so that its last lines are read; for two seconds at most. */
   readonly beforeRemove?: (runtime: RuntimeInstance) => Promise<void>;
-  /** function-compute's `/initialize`, before the first request of an instance; rejects where it fails. */
-  readonly initialize?: (at: {
-    readonly target: ActivationTarget;
-    readonly instanceId: string;
-    readonly origin: string;
-    readonly dispatcher: Dispatcher;
-    readonly signal: AbortSignal;
-  }) => Promise<void>;
 }
 
 export interface Machines {

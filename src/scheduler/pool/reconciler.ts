@@ -5,7 +5,8 @@ import { adoptInstance } from './adopt-instance.ts';
 import { engineLimits } from './engine-limits.ts';
 import type { Instance } from './instance-record.ts';
 import type { PoolContext } from './pool-context.ts';
-import type { ServicePool } from './service-pool.ts';
+import { deletedDeployment } from './refusals.ts';
+import { keyOf, type ServicePool } from './service-pool.ts';
 
 export interface ReconciledPools {
   readonly pools: ReadonlyMap<string, ServicePool>;
@@ -25,6 +26,7 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #again = false;
   #polling = false;
+  #live: ReadonlySet<string> = new Set();
 
   constructor(context: PoolContext, held: ReconciledPools) {
     this.#context = context;
@@ -58,7 +60,7 @@ export class Reconciler {
         await this.#agree();
         engine.answered();
         await this.syncLive();
-        await this.#checkFingerprints();
+        await this.#checkPools();
       } catch (error) {
         if (this.#stopped) return;
         deps.log.warn('what runs could not be compared with what should run', {
@@ -71,19 +73,24 @@ export class Reconciler {
   /** Least numbers follow the pointers. */
   async syncLive(): Promise<void> {
     const live = await this.#context.deps.deployed.live();
-    const keys = new Set<string>();
-    for (const target of live) {
-      const pool = this.#held.poolOf(target);
-      keys.add(pool.key);
-      pool.becomeLive();
-    }
+    const keys = new Set(live.map(keyOf));
+    this.#live = keys;
     for (const pool of [...this.#held.pools.values()]) {
       if (pool.live && !keys.has(pool.key)) pool.retire();
     }
+    for (const target of live) {
+      // One that keeps none running and has none needs no pool.
+      const keeps = (target.service.settings.minInstances ?? 0) > 0;
+      if (keeps || this.#held.pools.has(keyOf(target))) this.#held.poolOf(target).becomeLive();
+    }
+  }
+
+  /** Whether a pointer names its deployment, as far as was last read. */
+  isLive(key: string): boolean {
+    return this.#live.has(key);
   }
 
   async checkFingerprint(pool: ServicePool): Promise<void> {
-    if (pool.instances.size === 0 && pool.ahead.instances().length === 0) return;
     try {
       pool.fingerprintIs(await this.#context.deps.environment.fingerprint(pool.target));
     } catch (error) {
@@ -211,9 +218,18 @@ export class Reconciler {
     }
   }
 
-  async #checkFingerprints(): Promise<void> {
+  async #checkPools(): Promise<void> {
     for (const pool of [...this.#held.pools.values()]) {
       if (this.#stopped) return;
+      if (pool.instances.size === 0 && pool.ahead.instances().length === 0) continue;
+      const { deploymentId, service } = pool.target;
+      const target = await this.#context.deps.deployed.find(deploymentId, service.name);
+      // While it is deployed it is not ready yet.
+      if (target) pool.confirmed = true;
+      else if (pool.confirmed && !pool.paused && !pool.closed) {
+        void pool.close(deletedDeployment(deploymentId));
+        continue;
+      }
       await this.checkFingerprint(pool);
     }
   }

@@ -1,7 +1,7 @@
 import type { ActivationTarget } from '../activation.ts';
 import type { InstanceView } from '../instance.ts';
 import { MovingAverage } from './average.ts';
-import { chooseInstance } from './choose-instance.ts';
+import { chooseInstance, countInstances } from './choose-instance.ts';
 import { CreatedAhead } from './created-ahead.ts';
 import { Failures } from './failures.ts';
 import { IdleLadder } from './idle-ladder.ts';
@@ -15,6 +15,10 @@ import { type ServiceLimits, serviceLimits } from './service-limits.ts';
 import { ServiceRequests } from './service-requests.ts';
 import { ServiceScaler } from './service-scaler.ts';
 
+export function keyOf({ deploymentId, service }: ActivationTarget): string {
+  return `${deploymentId}/${service.name}`;
+}
+
 /** Instances of one service of one deployment. */
 export class ServicePool implements InstanceOwner {
   readonly key: string;
@@ -26,6 +30,8 @@ export class ServicePool implements InstanceOwner {
   readonly instances = new Set<Instance>();
   /** A pointer names its deployment: its least number is kept running. */
   live = false;
+  /** The database had its deployment, once: where it has it no more, it ends. */
+  confirmed = false;
   /** A pointer named it, and does not any more. */
   retired = false;
   paused = false;
@@ -37,10 +43,10 @@ export class ServicePool implements InstanceOwner {
   readonly #watch: QueueWatch;
   readonly #startMs = new MovingAverage();
 
-  constructor(context: PoolContext, key: string, target: ActivationTarget) {
+  constructor(context: PoolContext, target: ActivationTarget) {
     const { deps } = context;
     this.#context = context;
-    this.key = key;
+    this.key = keyOf(target);
     this.target = target;
     this.limits = serviceLimits(deps, target);
     this.failures = new Failures(deps.timers, deps.settings.backoff);
@@ -57,16 +63,13 @@ export class ServicePool implements InstanceOwner {
 
   /** Instances that count towards the most that there may be. */
   get size(): number {
-    let size = 0;
-    for (const instance of this.instances) if (instance.counts) size++;
-    return size;
+    return countInstances(this.instances).size;
   }
 
   /** There may be no more, and all that may be are up. */
   get full(): boolean {
-    let up = 0;
-    for (const { counts, coming } of this.instances) if (counts && !coming) up++;
-    return up >= this.limits.max;
+    const { size, coming } = countInstances(this.instances);
+    return size - coming >= this.limits.max;
   }
 
   get usualStartMs(): number {
@@ -112,12 +115,8 @@ export class ServicePool implements InstanceOwner {
   wake(): void {
     const { engine, life } = this.#context;
     const { concurrency, max } = this.limits;
-    let need = this.requests.queue.size;
-    let size = 0;
-    for (const instance of this.instances) {
-      if (instance.counts) size++;
-      if (instance.coming) need -= concurrency;
-    }
+    const { size, coming } = countInstances(this.instances);
+    let need = this.requests.queue.size - coming * concurrency;
     if (engine.downSince === undefined) {
       for (const instance of this.instances) {
         if (need <= 0) break;
@@ -158,6 +157,8 @@ export class ServicePool implements InstanceOwner {
     const { memory } = this.limits;
     return new Instance(told, { id: deps.newInstanceId(), target: this.target, memory });
   }
+
+  credentials = () => this.requests.credentials();
 
   started(ms: number): void {
     this.#startMs.add(ms);
@@ -207,12 +208,7 @@ export class ServicePool implements InstanceOwner {
   }
 
   tick(now: number): void {
-    let ready = 0;
-    let size = 0;
-    for (const instance of this.instances) {
-      if (instance.serves) ready++;
-      if (instance.counts) size++;
-    }
+    const { ready, size } = countInstances(this.instances);
     const { min } = this;
     const { concurrency, max } = this.limits;
     const desired = this.#scaler.tick(now, { ready, concurrency, min, max });
@@ -289,7 +285,7 @@ export class ServicePool implements InstanceOwner {
 
   #forgetIfEmpty(): void {
     const { requests, failures } = this;
-    if (this.instances.size > 0 || requests.demand > 0 || this.live || this.paused) return;
+    if (this.instances.size > 0 || requests.demand > 0 || this.min > 0 || this.paused) return;
     if (this.ahead.instances().length > 0 || failures.remaining !== undefined) return;
     failures.bury();
     this.#context.empty(this);

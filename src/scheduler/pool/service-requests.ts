@@ -57,6 +57,11 @@ export class ServiceRequests {
     }
   }
 
+  /** Of the service's role. */
+  credentials(): RoleCredentials | Promise<RoleCredentials> {
+    return this.#credentials.get();
+  }
+
   /** When it is worth another try, in milliseconds: instances are up, or the queue has moved on. */
   retryMs(): number {
     const pool = this.#pool;

@@ -59,6 +59,8 @@ export class Starter {
     // Awaited below: it may fail first.
     resolving.catch(() => {});
     const image = await this.#prepare(instance);
+    const { installation, egressOf } = this.#deps;
+    const egress = (await egressOf?.(target)) ?? 'public';
     const asked = timers.now();
     let began = asked;
     const resolved = await resolving;
@@ -71,7 +73,8 @@ export class Starter {
       this.#slots.run(() => {
         instance.givenUp.signal.throwIfAborted();
         began = timers.now();
-        const spec = instanceSpec(this.#deps, instance, { image: prepared, resolved, machine });
+        const image = prepared;
+        const spec = instanceSpec(instance, { installation, image, resolved, machine, egress });
         const work = this.#deps.driver.create(spec);
         return withDeadline(timers, engineLimits.create, 'create', work);
       });
@@ -99,18 +102,9 @@ export class Starter {
     const { driver, timers, settings } = this.#deps;
     const { id } = container.runtime;
     const began = timers.now();
-    const fail = async (
-      reason: 'timeout' | 'exited' | 'loopback-only' | 'start-failed',
-      dial: string,
-      exitCode?: number,
-    ) =>
-      new StartRefused({
-        durationNs: BigInt(Math.round((timers.now() - began) * 1e6)),
-        dial,
-        reason,
-        exitCode,
-        logs: await this.#lastLines(id),
-      });
+    instance.bootBegan = began;
+    const fail = (reason: StartFailure['reason'], dial: string, exitCode?: number) =>
+      this.refuse(instance, reason, dial, exitCode);
 
     let runtime: RuntimeInstance;
     try {
@@ -158,6 +152,7 @@ export class Starter {
         if (signal.aborted) throw signal.reason;
         exit ??= instance.exit;
         if (exit) {
+          instance.exit = exit;
           const why = exit.outOfMemory ? ' (out of memory)' : '';
           throw await fail('exited', `exit code ${exit.code}${why}`, exit.code);
         }
@@ -180,13 +175,17 @@ export class Starter {
     }
   }
 
-  /** The image may have gone from the engine: the next start asks. */
-  forget(target: ActivationTarget): void {
-    this.#images.delete(imageKey(target));
-  }
-
-  forgetAll(): void {
-    this.#images.clear();
+  /** What is told of a container that ran, with its last lines. */
+  async refuse(
+    instance: Instance,
+    reason: StartFailure['reason'],
+    dial: string,
+    exitCode?: number,
+  ): Promise<StartRefused> {
+    const ms = this.#deps.timers.now() - instance.bootBegan;
+    const durationNs = BigInt(Math.round(ms * 1e6));
+    const logs = await this.#lastLines(instance.runtime!.id);
+    return new StartRefused({ durationNs, dial, reason, exitCode, logs });
   }
 
   async #prepare(instance: Instance): Promise<{ prepared: PreparedImage; cached: boolean }> {
