@@ -67,7 +67,14 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/observability'],
   'rate-limiter-flexible': ['src/http'],
   'tar-stream': ['src/registry', 'src/http', 'src/runtimes'],
-  undici: ['src/auth', 'src/projects', 'src/events', 'src/scheduler', 'src/gateway'],
+  undici: [
+    'src/auth',
+    'src/projects',
+    'src/events',
+    'src/scheduler',
+    'src/gateway',
+    'src/sandboxes',
+  ],
   winston: ['src/observability'],
   'zstd-napi': ['src/compression'],
 };

@@ -1,0 +1,33 @@
+import { RegistryError, refuse } from '../oci/errors.ts';
+import { RuntimeError, type RuntimeFailure } from '../ports/runtime-driver.ts';
+
+const kinds: Partial<
+  Record<RuntimeFailure, 'not-found' | 'invalid' | 'conflict' | 'storage-full'>
+> = {
+  'no-such-path': 'not-found',
+  'invalid-spec': 'invalid',
+  'no-such-platform': 'invalid',
+  'no-such-image': 'conflict',
+  'no-such-instance': 'conflict',
+  'start-failed': 'conflict',
+  'disk-full': 'storage-full',
+};
+
+/** What the engine refused, in the API's words. */
+export function toRefusal(error: unknown): unknown {
+  if (!(error instanceof RuntimeError)) return error;
+  const kind = kinds[error.failure] ?? 'unavailable';
+  return refuse(kind, error.message, '');
+}
+
+export const ended = (reason: string | undefined) =>
+  refuse(
+    'conflict',
+    `The sandbox has ended: ${reason ?? 'stopped'}.`,
+    'Create another: POST …/sandboxes.',
+  );
+
+export const reasonOf = (error: unknown): string =>
+  error instanceof RuntimeError || error instanceof RegistryError
+    ? error.message.slice(0, 500)
+    : 'the server failed';
