@@ -9,6 +9,7 @@ import { KeyKeeper, keyRules } from './auth/installation-keys.ts';
 import { Issuer } from './auth/issuer.ts';
 import { KeyRings } from './auth/key-rings.ts';
 import { createLogin } from './auth/login.ts';
+import { MintedCredentials } from './auth/minted-credentials.ts';
 import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
 import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
@@ -21,6 +22,7 @@ import { TokenExchange } from './auth/token-exchange.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { UploadUrls } from './auth/upload-urls.ts';
+import { openFunctions } from './compose-functions.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
@@ -34,6 +36,7 @@ import { Idempotency } from './http/api/idempotency.ts';
 import { Principals } from './http/api/principal.ts';
 import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
+import { byHost, upgradesOf } from './http/by-host.ts';
 import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
 import { Origins } from './http/origin.ts';
 import { RateLimits } from './http/rate-limits.ts';
@@ -111,9 +114,11 @@ async function compose(
   const plans = plansWith(config);
   let url = config.publicUrl ?? '';
 
-  const keyRings = keyRingsOf(config, metadata, clock, await loadSecretKey(config));
+  const wrappingKey = await loadSecretKey(config);
+  const keyRings = keyRingsOf(config, metadata, clock, wrappingKey);
+  const registryKeys = await keyRings.open('registry-token');
   const registryTokens = new RegistryTokens({
-    keys: await keyRings.open('registry-token'),
+    keys: registryKeys,
     clock,
     ttlSeconds: Math.floor(config.tokenTtl / 1000),
   });
@@ -155,7 +160,20 @@ async function compose(
     ...{ rings: keyRings, clock, log: logger, rotateAfterMs: config.issuerKeyRotation },
   });
   opened.push(() => keeper.close());
-  const login = createLogin({ identities, oidc, clock, used: (id) => lastUse.note(id) });
+  const credentials = new MintedCredentials({
+    ...{ keys: registryKeys, clock, issuer },
+  });
+  const login = createLogin({
+    ...{ identities, oidc, clock, minted: credentials, used: (id) => lastUse.note(id) },
+  });
+  const origins = new Origins(config);
+  const functions = await openFunctions(
+    {
+      ...{ config, metadata, clock, logger, plans, credentials, sealer, origins, wrappingKey },
+      url: () => url,
+    },
+    opened,
+  );
 
   const measurer = createMeasurer({
     blobs: metadata.blobs,
@@ -202,7 +220,14 @@ async function compose(
   });
   opened.push(() => audit.close());
   const pushed = () => config.measure && measurer.wake();
-  const manifestDeps = { store, blobs: metadata.blobs, writer, clock, pushed };
+  const manifestDeps = {
+    store,
+    blobs: metadata.blobs,
+    writer,
+    clock,
+    pushed,
+    planner: functions?.planner,
+  };
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
     putManifests: createManifestsPush(manifestDeps),
@@ -221,7 +246,6 @@ async function compose(
   });
   const pull = new Pull({ ...metadata, store, cacheBytes: config.cacheManifests });
   const listing = new Listing(metadata);
-  const origins = new Origins(config);
   const sessions = new BrowserSessions({
     ...{ sessions: metadata.sessions, identities, writer, clock, newId: () => newId('ses') },
     ...{ idleMs: config.sessionIdle, lifetimeMs: config.sessionTtl },
@@ -287,6 +311,7 @@ async function compose(
     clock,
     logger,
     metrics,
+    deploymentUrl: (host) => functions?.urlOf(host),
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
       manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
@@ -300,15 +325,22 @@ async function compose(
     draining: () => !ready,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
-  const server = await listen(app, {
-    host: config.host,
-    port: config.port,
-    tls: config.tls,
-    headersTimeoutMs: config.headersTimeout,
-    keepAliveMs: config.keepAlive,
-  });
+  const listener = functions ? byHost(functions.gateway, app) : app;
+  const server = await listen(
+    listener,
+    {
+      host: config.host,
+      port: config.port,
+      tls: config.tls,
+      headersTimeoutMs: config.headersTimeout,
+      keepAliveMs: config.keepAlive,
+    },
+    functions && upgradesOf(functions.gateway),
+  );
   opened.push(() => server.drain(config.drainTimeout));
-  // Before the drain: streams would never end by themselves.
+  // Before the drain: streams would never end by themselves, and functions are asked no more.
+  if (functions) opened.push(() => functions.close());
+  if (functions) opened.push(() => functions.drain());
   opened.push(() => events.followers.close());
   url = config.publicUrl ?? server.url;
   const socket = await openAdminSocket({
@@ -318,6 +350,7 @@ async function compose(
   });
   opened.push(() => socket.close());
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
+  await functions?.start();
   sweeper.wake();
   if (config.measure) measurer.wake();
   ready = true;

@@ -41,7 +41,7 @@ export interface SitesDeps {
   waitReady(deploymentId: string, signal: AbortSignal): Promise<unknown>;
   readonly clock: Clock;
   /** The functions domain, with its port where clients need one. */
-  readonly address: string;
+  readonly address: () => string;
   /** Milliseconds that a request waits for a deployment. */
   readonly waitMs: number;
 }
@@ -58,6 +58,9 @@ const mostWaiting = 1_000;
 const lookBack = 50;
 /** Deployments in a row that one request waits for. */
 const mostWaits = 100;
+
+/** Codes of a container that did not come to listen. */
+const notStarted: readonly string[] = ['FunctionNotStarted', 'FUNCTION_NOT_STARTED'];
 
 interface Entry {
   readonly site: Site;
@@ -130,7 +133,7 @@ export class Sites {
   async #siteOf(deployment: Deployment, service: string | undefined): Promise<Site> {
     const [project] = await this.#deps.projects.findByIds([deployment.projectId]);
     if (!project) throw nothingHere();
-    const targets = targetsOf(deployment, project, this.#deps.address);
+    const targets = targetsOf(deployment, project, this.#deps.address());
     const paused = (await this.#deps.services.list(project.id)).filter((one) => one.paused);
     const rewrites = this.#rewritesOf(deployment);
     const only = targets.size === 1 ? [...targets.keys()][0] : undefined;
@@ -181,7 +184,7 @@ function usable(deployment: Deployment | undefined): Deployment {
   }
   const { reason } = deployment;
   throw new GatewayError(
-    reason?.code === 'FunctionNotStarted' ? 502 : 503,
+    reason && notStarted.includes(reason.code) ? 502 : 503,
     reason?.code ?? 'DEPLOYMENT_FAILED',
     reason?.message ?? 'The deployment failed.',
     reason?.hint ?? 'Push again, or look at the deployment.',

@@ -10,7 +10,7 @@ import type { Identity } from '../ports/identity.ts';
 import type { SessionLookup } from './api/principal.ts';
 import type { Origins } from './origin.ts';
 
-const sessionCookie = 'gantry_session';
+export const sessionCookie = 'gantry_session';
 const safeMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
 export interface CookieOptions {

@@ -1,0 +1,207 @@
+/** The part of the composition that runs functions: compose.ts alone uses it. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { MintedCredentials } from './auth/minted-credentials.ts';
+import type { Sealer } from './auth/sealer.ts';
+import type { Config } from './config/config.ts';
+import type { Plans } from './config/plans.ts';
+import { createGateway, type Gateway } from './gateway/gateway.ts';
+import type { Origins } from './http/origin.ts';
+import { sessionCookie } from './http/session-cookies.ts';
+import type { Logger } from './observability/logger.ts';
+import { describe, refuse } from './oci/errors.ts';
+import type { Clock } from './ports/clock.ts';
+import type { DeploymentPlanner } from './ports/deployment-planner.ts';
+import type { DeployedService } from './ports/functions.ts';
+import type { Metadata } from './ports/metadata.ts';
+import { type RuntimeDriver, RuntimeError } from './ports/runtime-driver.ts';
+import { newId } from './projects/ids.ts';
+import { openDockerDriver } from './runtimes/docker/open-docker.ts';
+import type { RequestObserver } from './scheduler/activation.ts';
+import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
+import { createDeployed } from './scheduler/deployed.ts';
+import { Deployer } from './scheduler/deployments/deployer.ts';
+import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
+import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
+import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
+import { Environments } from './scheduler/environment.ts';
+import type { InstanceObserver } from './scheduler/instance.ts';
+import { findMachine, machineTypes } from './scheduler/machine-types.ts';
+import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
+import { defaultPoolSettings } from './scheduler/pool/pool-deps.ts';
+import { createDeploymentPlanner } from './scheduler/reserve.ts';
+import { pause, systemTimers } from './scheduler/timers.ts';
+import { TokenFiles } from './scheduler/token-files.ts';
+import { VolumeKeeper } from './scheduler/volume-keeper.ts';
+
+export interface FunctionsDeps {
+  readonly config: Config;
+  readonly metadata: Metadata;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly plans: Plans;
+  readonly credentials: MintedCredentials;
+  readonly sealer: Sealer;
+  readonly origins: Origins;
+  readonly wrappingKey: Buffer;
+  /** Where the server listens or is reached; known once it listens. */
+  readonly url: () => string;
+}
+
+export interface Functions {
+  readonly planner: DeploymentPlanner;
+  readonly gateway: Gateway;
+  readonly watch: DeploymentWatch;
+  /** Undefined: there is no engine, and `missing` says why. */
+  readonly pool: FunctionPool | undefined;
+  readonly driver: RuntimeDriver | undefined;
+  readonly missing: string | undefined;
+  readonly volumes: VolumeKeeper | undefined;
+  /** The URL of a label under the functions domain. */
+  urlOf(label: string): string;
+  /** Once the server listens. */
+  start(): Promise<void>;
+  /** New requests are refused, those under way end. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Undefined: functions are off. Rejects where they have to be on, and no engine is there. */
+export async function openFunctions(
+  deps: FunctionsDeps,
+  opened: (() => Promise<unknown> | unknown)[],
+): Promise<Functions | undefined> {
+  const { config, metadata, clock, logger, plans, url } = deps;
+  const { mode, domain, isolation } = config.functions;
+  if (mode === 'off') return undefined;
+  const installation = createHash('sha256')
+    .update('installation')
+    .update(deps.wrappingKey)
+    .digest('hex')
+    .slice(0, 16);
+  const found = await openDockerDriver({
+    ...{ dockerHost: config.functions.dockerHost, env: process.env, installation },
+    pullAddress: () => config.functions.pullAddress ?? new URL(url()).host,
+    network: { pool: isolation.network, subnetBits: isolation.subnetBits },
+    dns: isolation.dns,
+    isolation: {
+      ...isolation,
+      publicUrls: config.publicUrl ? [config.publicUrl] : [],
+      tell: (message) => logger.warn(message),
+    },
+  });
+  const driver = 'driver' in found ? found.driver : undefined;
+  const missing = 'missing' in found ? found.missing : undefined;
+  if (!driver && mode === 'on') throw refuse('unavailable', `Functions are on, and ${missing}`);
+  if (driver) opened.push(() => driver.close());
+
+  const machines = machineTypes(isolation.machineTypes);
+  const machineOf = (service: DeployedService) => {
+    const named = findMachine(machines, service.settings.machineType);
+    return 'machine' in named ? named.machine : undefined;
+  };
+  const contracts = {
+    contractOf: ({ settings }: DeployedService) => contractOf(settings),
+    portOf: ({ settings }: DeployedService, env: Readonly<Record<string, string>>) =>
+      portOf(settings, env, contractOf(settings)),
+  };
+  const observer: InstanceObserver & RequestObserver = {
+    changed() {},
+    pulled() {},
+    started() {},
+    ended() {},
+  };
+  const address = () => `${domain}${portIn(url())}`;
+  const watch = new DeploymentWatch(metadata);
+  const deployed = createDeployed({ ...metadata, address });
+  let pool: FunctionPool | undefined;
+  let deployer: Deployer | undefined;
+  let volumes: VolumeKeeper | undefined;
+  if (driver) {
+    const tokenFiles = await TokenFiles.open({
+      ...{ folder: join(config.data, 'run'), identities: deps.credentials, clock, log: logger },
+    });
+    opened.push(() => tokenFiles.close());
+    const environment = new Environments({
+      ...{ ...metadata, contracts, files: tokenFiles },
+      open: (sealed, context) => deps.sealer.unseal(sealed, context),
+      ...{ machines: { of: machineOf }, runtimeVolumes: driver.volumes },
+      region: config.functions.region,
+    });
+    volumes = new VolumeKeeper({ volumes: metadata.volumes, runtime: driver.volumes, log: logger });
+    opened.push(() => volumes?.close());
+    pool = createFunctionPool({
+      ...{ driver, clock, timers: systemTimers, environment, contracts, deployed, observer },
+      ...{ pullCredentials: deps.credentials, identities: deps.credentials, log: logger },
+      ...{ machines: { of: machineOf }, installation, region: config.functions.region },
+      newInstanceId: () => newId('ins'),
+      settings: { ...defaultPoolSettings, startTimeoutMs: config.functions.startTimeout },
+    });
+    const runs = pool;
+    deployer = new Deployer({
+      ...{ ...metadata, clock, log: logger, plans, machines },
+      onCommit: (listener) => metadata.onCommit(listener),
+      ...{ measuring: config.measure, capabilities: () => driver.capabilities(), address },
+      prepare: createPrepareImage({
+        driver,
+        pullCredentials: deps.credentials,
+        observer,
+        machines,
+        clock,
+      }),
+      prober: createPoolProber(runs),
+      changed: ({ replaced }) => {
+        gateway.changed();
+        if (replaced) runs.retire(replaced);
+        runs.pointersMoved().catch((error: unknown) => {
+          logger.warn('what runs could not be compared', { cause: describe(error) });
+        });
+      },
+      pause: (ms, signal) => pause(systemTimers, ms, signal),
+    });
+  }
+  const gateway = createGateway({
+    ...{ ...metadata, clock, origins: deps.origins, domain, observer },
+    address,
+    ownHosts: ownHosts(config),
+    ownCookies: [sessionCookie],
+    waitReady: (id, signal) => watch.waitReady(id, signal),
+    waitMs: config.functions.startTimeout,
+    activator: pool ?? { acquire: () => Promise.reject(new RuntimeError('unavailable', missing!)) },
+    failed: (error, requestId) =>
+      logger.error('function request failed', { requestId, cause: describe(error) }),
+    limits: {
+      request: 4 * 2 ** 30,
+      response: 4 * 2 ** 30,
+      timeoutMs: defaultPoolSettings.requestTimeoutMs,
+    },
+  });
+  return {
+    ...{ gateway, watch, pool, driver, missing, volumes },
+    planner: createDeploymentPlanner({ enabled: () => driver !== undefined, newId }),
+    urlOf: (label) => `${new URL(url()).protocol}//${label}.${address()}`,
+    async start() {
+      await pool?.start();
+      deployer?.start();
+    },
+    async drain() {
+      await gateway.drain();
+    },
+    async close() {
+      gateway.close();
+      await deployer?.close();
+      await pool?.drain({ keep: true, withinMs: config.drainTimeout });
+    },
+  };
+}
+
+function portIn(url: string): string {
+  const { port } = new URL(url);
+  return port === '' ? '' : `:${port}`;
+}
+
+function ownHosts({ publicUrl, host }: Config): ReadonlySet<string> {
+  const names = new Set(['localhost', host]);
+  if (publicUrl) names.add(new URL(publicUrl).hostname);
+  return names;
+}
