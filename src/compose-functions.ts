@@ -2,13 +2,16 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { MintedCredentials } from './auth/minted-credentials.ts';
+import type { OutboundGuard } from './auth/outbound-guard.ts';
 import type { Sealer } from './auth/sealer.ts';
 import type { Config } from './config/config.ts';
 import type { Plans } from './config/plans.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import type { RuntimeServices } from './http/api/runtime-services.ts';
 import type { Origins } from './http/origin.ts';
 import { sessionCookie } from './http/session-cookies.ts';
 import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
 import { describe, refuse } from './oci/errors.ts';
 import type { Clock } from './ports/clock.ts';
 import type { DeploymentPlanner } from './ports/deployment-planner.ts';
@@ -17,7 +20,6 @@ import type { Metadata } from './ports/metadata.ts';
 import { type RuntimeDriver, RuntimeError } from './ports/runtime-driver.ts';
 import { newId } from './projects/ids.ts';
 import { openDockerDriver } from './runtimes/docker/open-docker.ts';
-import type { RequestObserver } from './scheduler/activation.ts';
 import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
 import { createDeployed } from './scheduler/deployed.ts';
 import { Deployer } from './scheduler/deployments/deployer.ts';
@@ -25,10 +27,10 @@ import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
 import { Environments } from './scheduler/environment.ts';
-import type { InstanceObserver } from './scheduler/instance.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
 import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
 import { defaultPoolSettings } from './scheduler/pool/pool-deps.ts';
+import { openRecords, type Records } from './scheduler/records/open-records.ts';
 import { createDeploymentPlanner } from './scheduler/reserve.ts';
 import { pause, systemTimers } from './scheduler/timers.ts';
 import { TokenFiles } from './scheduler/token-files.ts';
@@ -43,6 +45,8 @@ export interface FunctionsDeps {
   readonly credentials: MintedCredentials;
   readonly sealer: Sealer;
   readonly origins: Origins;
+  readonly metrics: Metrics;
+  readonly outbound: OutboundGuard;
   readonly wrappingKey: Buffer;
   /** Where the server listens or is reached; known once it listens. */
   readonly url: () => string;
@@ -57,6 +61,9 @@ export interface Functions {
   readonly driver: RuntimeDriver | undefined;
   readonly missing: string | undefined;
   readonly volumes: VolumeKeeper | undefined;
+  readonly records: Records;
+  /** For the API; undefined without an engine. */
+  readonly runtime: RuntimeServices | undefined;
   /** The URL of a label under the functions domain. */
   urlOf(label: string): string;
   /** Once the server listens. */
@@ -105,12 +112,17 @@ export async function openFunctions(
     portOf: ({ settings }: DeployedService, env: Readonly<Record<string, string>>) =>
       portOf(settings, env, contractOf(settings)),
   };
-  const observer: InstanceObserver & RequestObserver = {
-    changed() {},
-    pulled() {},
-    started() {},
-    ended() {},
-  };
+  const records = await openRecords({
+    ...{ metadata, clock, log: logger, metrics: deps.metrics, outbound: deps.outbound },
+    ...{ settings: config.functions.records, folder: join(config.data, 'logs') },
+    newUsageId: () => newId('mtr'),
+    driver: () => driver,
+    machineOf: ({ service }) => machineOf(service) ?? { cpus: 0, memory: 0 },
+    brackets: (service, requestId, phase, ms) =>
+      contractOf(service.settings).logBrackets(requestId, phase, ms),
+  });
+  opened.push(() => records.close());
+  const { observer } = records;
   const address = () => `${domain}${portIn(url())}`;
   const watch = new DeploymentWatch(metadata);
   const deployed = createDeployed({ ...metadata, address });
@@ -177,7 +189,8 @@ export async function openFunctions(
     },
   });
   return {
-    ...{ gateway, watch, pool, driver, missing, volumes },
+    ...{ gateway, watch, pool, driver, missing, volumes, records },
+    runtime: volumes && { volumes, checkEndpoint: (address) => deps.outbound.check(address) },
     planner: createDeploymentPlanner({ enabled: () => driver !== undefined, newId }),
     urlOf: (label) => `${new URL(url()).protocol}//${label}.${address()}`,
     async start() {

@@ -167,9 +167,11 @@ async function compose(
     ...{ identities, oidc, clock, minted: credentials, used: (id) => lastUse.note(id) },
   });
   const origins = new Origins(config);
+  const metrics = new Metrics();
   const functions = await openFunctions(
     {
       ...{ config, metadata, clock, logger, plans, credentials, sealer, origins, wrappingKey },
+      ...{ metrics, outbound },
       url: () => url,
     },
     opened,
@@ -207,7 +209,6 @@ async function compose(
   );
   opened.push(() => sweeper.stop());
 
-  const metrics = new Metrics();
   const events = openEvents({
     ...{ metadata, outbound, seal: sealer, clock, newId, log: logger, metrics },
     settings: config,
@@ -311,6 +312,7 @@ async function compose(
     clock,
     logger,
     metrics,
+    runtime: functions?.runtime,
     deploymentUrl: (host) => functions?.urlOf(host),
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
