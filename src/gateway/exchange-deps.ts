@@ -14,3 +14,6 @@ export interface ExchangeDeps {
     readonly timeoutMs: number;
   };
 }
+
+/** Instances that are tried, where nothing was sent to the one before. */
+export const mostAttempts = 3;

@@ -1,23 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { InstanceLease } from '../scheduler/activation.ts';
-import type { ExchangeDeps } from './exchange-deps.ts';
-import { GatewayError, instanceFailed, internal, refusalOf, tooLarge, tooLate } from './refusal.ts';
+import { type ExchangeDeps, mostAttempts } from './exchange-deps.ts';
+import {
+  answerTooLarge,
+  causeOf,
+  GatewayError,
+  instanceFailed,
+  internal,
+  refusalOf,
+  tooLarge,
+  tooLate,
+} from './refusal.ts';
 import { reportEnd } from './report.ts';
 import { endUnread, hasBody, RequestBody } from './request-body.ts';
 import { cleanFields, cleanResponseHeaders } from './response-headers.ts';
 import { type Placed, serverTiming, upstreamHeaders } from './upstream-request.ts';
 import { writeRefusal } from './write-refusal.ts';
 
-/** Instances that are tried, where nothing was sent to the one before. */
-const mostAttempts = 3;
-
 /** `answered`: all came; `broken`: the instance could not be reached; `cut`: its answer is not waited for. */
 type Outcome = 'answered' | 'broken' | 'cut';
 
-type Phase = 'waiting' | 'sending' | 'answering' | 'done';
-
-/** One request on its way through the gateway. It is undici's handler itself: no object more than it takes. */
+/** One request on its way through the gateway; undici's handler as well, so that it takes no object more. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly id: string;
   readonly #deps: ExchangeDeps;
@@ -27,7 +31,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #ended: () => void;
   readonly #began = performance.now();
   readonly #at: number;
-  #phase: Phase = 'waiting';
+  #phase: 'waiting' | 'sending' | 'answering' | 'done' = 'waiting';
   #placed: Placed | undefined;
   #lease: InstanceLease | undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -85,9 +89,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   async #attempt(placed: Placed): Promise<void> {
     this.#phase = 'waiting';
     this.#attempts++;
-    const { id, signal } = this;
-    const lease = await this.#deps.activator.acquire(placed.target, { id, signal });
-    if (signal.aborted) {
+    const lease = await this.#deps.activator.acquire(placed.target, this);
+    if (this.signal.aborted) {
       lease.release({});
       this.#end(499, 'CLIENT_CLOSED');
       return;
@@ -95,7 +98,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#lease = lease;
     this.#deps.observer.started({
       target: placed.target,
-      requestId: id,
+      requestId: this.id,
       instanceId: lease.instanceId,
       at: this.#deps.now(),
     });
@@ -139,6 +142,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#inform(status, raw);
       return;
     }
+    const { response: limit } = this.#deps.limits;
+    if (Number(fields['content-length'] ?? 0) > limit && this.#req.method !== 'HEAD') {
+      this.refuse(answerTooLarge(limit));
+      return;
+    }
     const { contract, place, start } = this.#lease!;
     const placed = this.#placed!;
     this.#firstByteMs = performance.now() - this.#began;
@@ -159,12 +167,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #inform(status: number, raw: Buffer[]): void {
-    const fields = cleanFields(raw);
     if (status === 101 || this.#req.httpVersionMinor < 1 || this.#res.headersSent) return;
-    this.#res.writeInformation(status, fields.flat());
+    this.#res.writeInformation(status, cleanFields(raw).flat());
   }
 
-  /** @internal */
   flush(): void {
     if (!this.#wrote && this.#phase === 'answering') this.#res.flushHeaders();
   }
@@ -205,11 +211,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#end(499, 'CLIENT_CLOSED');
       return;
     }
-    const { code = '' } = error as { code?: string };
-    // A pool that was closed under a request has an instance that is well.
-    const closed = code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED';
-    const unsent = !this.#controller && code !== 'UND_ERR_INVALID_ARG';
-    if (unsent && this.#attempts < mostAttempts) {
+    const { closed, invalid } = causeOf(error);
+    if (!this.#controller && !invalid && this.#attempts < mostAttempts) {
       this.#release(!closed);
       this.#attempt(this.#placed!).catch((reason: unknown) => this.refuse(reason));
       return;
@@ -220,13 +223,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Answers in place of the container. Does nothing where the request is done. */
   refuse(error: unknown, outcome: Outcome = 'cut'): void {
     if (this.#phase === 'done') return;
-    if (this.signal.aborted) {
-      this.#end(499, 'CLIENT_CLOSED');
-      return;
-    }
+    if (this.signal.aborted) return void this.#end(499, 'CLIENT_CLOSED');
     const known = refusalOf(error);
     if (!known) this.#deps.failed(error, this.id);
-    const refusal = known ?? refusalOf(internal())!;
+    const refusal = known ?? internal();
     if (this.#res.headersSent) {
       this.#cut(this.#status, refusal.code);
       return;

@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Awaitable } from '../ports/awaitable.ts';
+import type { RequestEnd, RequestObserver } from '../scheduler/activation.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeDeps } from './exchange-deps.ts';
 import { FunctionHosts } from './function-hosts.ts';
@@ -19,6 +20,11 @@ export interface Gateway {
   /** By host, or by a path below `/run/`. */
   takes(req: IncomingMessage): Awaitable<boolean>;
   request(req: IncomingMessage, res: ServerResponse): void;
+  /**
+   * Whether a request's wish for another protocol is granted: one for a function, and not for HTTP/2, which would
+   * go past all that is looked at here. Custom names that are not known yet are asked for in `upgrade`.
+   */
+  upgrades(req: IncomingMessage): boolean;
   /** A connection that becomes something else than HTTP. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** What names lead to has changed: nothing that was known is used any more. */
@@ -34,7 +40,8 @@ export interface Gateway {
 export function createGateway(deps: GatewayDeps): Gateway {
   const hosts = new FunctionHosts(deps);
   const placement = new Placement(deps, hosts);
-  const exchange: ExchangeDeps = { ...deps, now: () => deps.clock.now() };
+  const observer = guarded(deps);
+  const exchange: ExchangeDeps = { ...deps, observer, now: () => deps.clock.now() };
   const tunnels = new Set<Tunnel>();
   let requests = 0;
   let drained: PromiseWithResolvers<void> | undefined;
@@ -67,6 +74,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
       const run = new Exchange(exchange, newId(), req, res, ended);
       void answer(run, req);
     },
+    upgrades: (req) => {
+      const wanted = (req.headers.upgrade ?? '').toLowerCase();
+      if (wanted === '' || /\bh2c?\b/.test(wanted)) return false;
+      return isRunPath(req.url ?? '') || hosts.has(deps.origins.requested(req)?.host) !== false;
+    },
     upgrade: (req, socket, head) => {
       const tunnel = new Tunnel(exchange, newId(), req, socket, head, () => tunnels.delete(tunnel));
       tunnels.add(tunnel);
@@ -88,6 +100,23 @@ export function createGateway(deps: GatewayDeps): Gateway {
     get inFlight() {
       return requests + tunnels.size;
     },
+  };
+}
+
+/** What is told of requests must not end them, nor the process. */
+function guarded({ observer, failed }: Pick<GatewayDeps, 'observer' | 'failed'>): RequestObserver {
+  const guard =
+    <E extends { readonly requestId: string }>(tell: (event: E) => void) =>
+    (event: E): void => {
+      try {
+        tell(event);
+      } catch (error) {
+        failed(error, event.requestId);
+      }
+    };
+  return {
+    started: guard((event: Parameters<RequestObserver['started']>[0]) => observer.started(event)),
+    ended: guard((event: RequestEnd) => observer.ended(event)),
   };
 }
 

@@ -74,6 +74,15 @@ export function tooLarge(limit: number): GatewayError {
   );
 }
 
+export function answerTooLarge(limit: number): GatewayError {
+  return new GatewayError(
+    502,
+    'RESPONSE_TOO_LARGE',
+    `The function's answer has more than the ${limit} bytes that are allowed.`,
+    'Answer with less, or with the address of where the data is.',
+  );
+}
+
 export function tooLate(limitMs: number): GatewayError {
   return new GatewayError(
     504,
@@ -81,6 +90,15 @@ export function tooLate(limitMs: number): GatewayError {
     `The function did not answer within ${limitMs / 1000} s.`,
     "Answer sooner, or raise the service's requestTimeoutMs.",
   );
+}
+
+/** Of undici's errors: `closed`: the pool was, under a request, and its instance is well; `invalid`: never sent. */
+export function causeOf(error: Error): { readonly closed: boolean; readonly invalid: boolean } {
+  const { code } = error as { code?: string };
+  return {
+    closed: code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED',
+    invalid: code === 'UND_ERR_INVALID_ARG',
+  };
 }
 
 /** For what a connection to an instance failed with, before an answer came. */
@@ -101,11 +119,8 @@ export function instanceFailed(error: Error): GatewayError {
       );
 }
 
-export function internal(): GatewayError {
-  return new GatewayError(
-    500,
-    'INTERNAL',
-    'The gateway failed.',
-    'The operator finds why in its log.',
-  );
+export function internal(): Refusal {
+  return refusalOf(
+    new GatewayError(500, 'INTERNAL', 'The gateway failed.', 'The operator finds why in its log.'),
+  )!;
 }

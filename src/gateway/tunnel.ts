@@ -1,16 +1,13 @@
 import { type ClientRequest, type IncomingMessage, request, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { InstanceLease } from '../scheduler/activation.ts';
-import type { ExchangeDeps } from './exchange-deps.ts';
+import { type ExchangeDeps, mostAttempts } from './exchange-deps.ts';
 import type { Redirect } from './placement.ts';
 import { instanceFailed, internal, malformed, refusalOf, tooLate } from './refusal.ts';
 import { reportEnd } from './report.ts';
 import { hasBody } from './request-body.ts';
 import { cleanResponseHeaders } from './response-headers.ts';
 import { type Placed, serverTiming, upstreamHeaders } from './upstream-request.ts';
-
-/** Instances that are tried, where nothing was sent to the one before. */
-const mostAttempts = 3;
 
 /**
  * A connection that is to become something else than HTTP, such as a WebSocket. It holds its place in the
@@ -195,7 +192,7 @@ export class Tunnel {
     }
     const known = refusalOf(error);
     if (!known) this.#deps.failed(error, this.#id);
-    const { status, headers, body, code } = known ?? refusalOf(internal())!;
+    const { status, headers, body, code } = known ?? internal();
     const pairs = Object.entries(headers).flat();
     pairs.push('x-gantry-id', this.#id, 'content-length', String(Buffer.byteLength(body)));
     pairs.push('connection', 'close');
