@@ -295,7 +295,7 @@ export async function gatewayFor(
       clientAddress: (req) => req.socket.remoteAddress ?? '',
     },
     domain: 'localhost',
-    address: 'localhost',
+    address: () => 'localhost',
     ownHosts: new Set(['registry.localhost']),
     ownCookies: ['gantry_session', 'gantry_signin'],
     waitMs: 10_000,

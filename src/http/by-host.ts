@@ -18,11 +18,7 @@ export function byHost(gateway: Gateway, own: RequestListener): RequestListener 
 /** WebSockets and the like are for functions alone; other wishes to upgrade are answered as plain requests. */
 export function upgradesOf(gateway: Gateway): Upgrades {
   return {
-    takes: (req) => {
-      const ours = gateway.takes(req);
-      // Not known yet, and there is no time to ask: the gateway refuses what is not its own.
-      return typeof ours === 'boolean' ? ours : req.headers.upgrade?.toLowerCase() === 'websocket';
-    },
+    takes: (req) => gateway.upgrades(req),
     upgrade: (req, socket, head) => gateway.upgrade(req, socket, head),
   };
 }
