@@ -1,3 +1,4 @@
+import { RuntimeError } from '../ports/runtime-driver.ts';
 import { ActivationError } from '../scheduler/activation.ts';
 
 /** An answer that the gateway makes itself. */
@@ -49,6 +50,14 @@ export function refusalOf(error: unknown): Refusal | undefined {
     const { status, headers, body } = error.answer;
     const retry = retryAfter(error.retryAfterSeconds);
     return { status, headers: { ...retry, ...headers }, body, code: error.code };
+  }
+  // Functions cannot run here, or not now: the text says what is missing.
+  if (error instanceof RuntimeError && error.failure === 'unavailable') {
+    return refusalOf(
+      new GatewayError(503, 'NO_ENGINE', error.message, 'The operator of this server can help.', {
+        retryAfterSeconds: 30,
+      }),
+    );
   }
   if (!(error instanceof ActivationError) && !(error instanceof GatewayError)) return undefined;
   const { status, code, message, hint } = error;
