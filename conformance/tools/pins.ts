@@ -110,6 +110,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'iproute2' },
   { package: 'iptables' },
   { package: 'nftables', program: '/usr/sbin/nft' },
+  { package: 'fuse3', program: '/usr/bin/fusermount3' },
   { package: 'gcc' },
   { package: 'libc6-dev' },
   { package: 'libseccomp-dev' },

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { type EngineCalls, statusOf } from './engine-calls.ts';
 import { label } from './labels.ts';
-import { findLayer, type WritableLayer, writtenBytes } from './layer-usage.ts';
+import { findLayer, folderBytes, type WritableLayer, writtenBytes } from './layer-usage.ts';
 
 /**
  * Ends instances whose writable layer is over its limit, where the engine limits none. Every instance is
@@ -26,6 +26,8 @@ export interface DiskFull {
 export interface DiskWatchOptions {
   readonly engine: EngineCalls;
   readonly installation: string;
+  /** Whether instances are to be measured; else only `folders`. */
+  readonly instances: boolean;
   /** Whether containers' processes and files are on this machine, and this process may look at them. */
   readonly local: boolean;
   /** The engine's data folder. */
@@ -35,6 +37,12 @@ export interface DiskWatchOptions {
   /** Called before the instance is ended. */
   readonly full: (event: DiskFull) => void;
   readonly tell?: (message: string) => void;
+  /** More that is measured with them: bytes on the disk of each, and what is done over its limit. */
+  readonly folders?: () => readonly {
+    readonly path: string;
+    readonly limit: number;
+    readonly over: () => void;
+  }[];
 }
 
 interface Watched {
@@ -139,7 +147,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
   }
 
   async function measureAll(open: boolean): Promise<void> {
-    await look();
+    if (options.instances) await look();
     const left = [...watched.values()].filter(({ limit }) => Number.isFinite(limit));
     const worker = async () => {
       for (let one = left.pop(); one && !closed; one = left.pop()) {
@@ -148,6 +156,8 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
       }
     };
     await Promise.all(Array.from({ length: atOnce }, worker));
+    for (const { path, limit, over } of options.folders?.() ?? [])
+      if ((await folderBytes(path).catch(() => 0)) > limit) over();
   }
 
   function complain(message: string): void {

@@ -11,6 +11,7 @@ import type {
   RuntimeExec,
 } from '../../ports/runtime-driver.ts';
 import { RuntimeError } from '../../ports/runtime-driver.ts';
+import type { Buckets } from './buckets/buckets.ts';
 import { askCapabilities, type Surroundings } from './capabilities.ts';
 import type { Engine } from './engine.ts';
 import { readEvents } from './events.ts';
@@ -33,6 +34,7 @@ export interface DriverParts {
   readonly volumes: DockerVolumes;
   readonly surroundings: () => Promise<Surroundings>;
   readonly isolation: Isolation | undefined;
+  readonly buckets: Buckets;
   readonly statsReader: StatsReader;
   readonly installation: string;
   /** Of an archive that does not move on, in milliseconds. */
@@ -126,6 +128,7 @@ export class DockerDriver implements RuntimeDriver {
 
   async close(): Promise<void> {
     await this.#parts.isolation?.close();
+    await this.#parts.buckets.close();
     this.#parts.engine.close();
   }
 }

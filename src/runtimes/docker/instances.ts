@@ -42,7 +42,9 @@ export class Instances {
   }
 
   async create(spec: InstanceSpec): Promise<RuntimeInstance> {
-    const mounts = await Promise.all(spec.mounts.map((mount) => this.#deps.volumes.mountOf(mount)));
+    const mounts = await Promise.all(
+      spec.mounts.map((mount) => this.#deps.volumes.mountOf(mount, spec.network.projectId)),
+    );
     const gpus = spec.gpu && (await this.#deps.gpus.take(spec.gpu));
     try {
       return await this.#createIn(spec, mounts, gpus);

@@ -1,4 +1,5 @@
 import type { RuntimeEvent } from '../../ports/runtime-driver.ts';
+import type { Buckets } from './buckets/buckets.ts';
 import { watchDisks } from './disk-watch.ts';
 import type { EngineAddress } from './engine-address.ts';
 import type { EngineCalls } from './engine-calls.ts';
@@ -36,6 +37,7 @@ export interface IsolationDeps {
   readonly networks: Networks;
   readonly installation: string;
   readonly network: { readonly pool: string; readonly subnetBits: number };
+  readonly buckets: Buckets;
   /** Name servers of instances; empty: the host's. */
   readonly dns: readonly string[];
   /** The engine's data folder. */
@@ -53,22 +55,25 @@ export async function startIsolation(deps: IsolationDeps): Promise<Isolation> {
   const root = process.getuid?.() === 0;
   const guard = address.local ? await guardOf(deps, root) : undefined;
   const listeners = new Set<(event: RuntimeEvent) => void>();
-  const watch = deps.diskQuota
-    ? undefined
-    : watchDisks({
-        engine,
-        installation,
-        local: address.local && root && process.platform === 'linux',
-        dataRoot: deps.dataRoot,
-        intervalMs: settings.diskCheck,
-        tell,
-        full({ id, instanceId }) {
-          const event = { type: 'disk-full', id, instanceId, at: Date.now() } as const;
-          for (const listener of listeners) listener(event);
-        },
-      });
+  const watch = watchDisks({
+    engine,
+    installation,
+    instances: !deps.diskQuota,
+    local: address.local && root && process.platform === 'linux',
+    dataRoot: deps.dataRoot,
+    intervalMs: settings.diskCheck,
+    folders: deps.buckets.caches,
+    tell,
+    full({ id, instanceId }) {
+      const event = { type: 'disk-full', id, instanceId, at: Date.now() } as const;
+      for (const listener of listeners) listener(event);
+    },
+  });
   // An engine that does not answer now has its networks swept the next time.
-  const sweep = setInterval(() => void networks.removeUnused().catch(() => {}), sweepMs).unref();
+  const sweep = setInterval(() => {
+    void networks.removeUnused().catch(() => {});
+    void deps.buckets.sweep().catch(() => {});
+  }, sweepMs).unref();
   return {
     async state() {
       if (!guard) {
@@ -88,7 +93,7 @@ export async function startIsolation(deps: IsolationDeps): Promise<Isolation> {
     },
     async close() {
       clearInterval(sweep);
-      await Promise.all([guard?.close(), watch?.close()]);
+      await Promise.all([guard?.close(), watch.close()]);
     },
   };
 }

@@ -14,6 +14,7 @@ export const label = {
   gpus: 'gantry.gpus',
   /** Bytes that its writable layer may have. */
   disk: 'gantry.disk',
+  volume: 'gantry.volume',
 } as const;
 
 export function writeLabels(instanceId: string, labels: InstanceLabels): Record<string, string> {

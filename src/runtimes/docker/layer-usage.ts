@@ -60,7 +60,7 @@ export async function writtenBytes(
  * By `du`, which is many times faster than a walk in this process, does not hold up its disk threads, and
  * counts a file with several names once.
  */
-function folderBytes(folder: string): Promise<number> {
+export function folderBytes(folder: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn('du', ['-skx', '--', folder], {
       env: { PATH: process.env.PATH, LC_ALL: 'C' },

@@ -1,3 +1,4 @@
+import { openBuckets } from './buckets/buckets.ts';
 import {
   apiVersion,
   type EngineInfo,
@@ -35,6 +36,8 @@ export interface DockerDriverOptions {
   readonly network?: { readonly pool: string; readonly subnetBits: number };
   /** Name servers of instances; none: the host's. */
   readonly dns?: readonly string[];
+  /** Where buckets are mounted, such as `<data>/buckets`; absent: there are no bucket volumes. */
+  readonly bucketFolder?: string;
   /** What instances may reach and how their disks are watched; absent: neither is looked after. */
   readonly isolation?: IsolationSettings;
 }
@@ -73,7 +76,12 @@ export async function openDockerDriver(
   const engine = new Engine({ address, deadline, version: apiVersion(version) });
   const { network = defaultNetwork, dns = [] } = options;
   const networks = openNetworks(engine, { installation, ...network });
-  const volumes = openVolumes(engine, { installation });
+  const buckets = await openBuckets({
+    engine,
+    folder: address.local ? options.bucketFolder : undefined,
+    tell: options.isolation?.tell ?? (() => {}),
+  });
+  const volumes = openVolumes(engine, { installation, buckets });
   const images = new Images({ engine, pullAddress, platform: platformOf(version) });
   const gpus = await GpuPool.open(engine, info);
   const diskQuota = await hasDiskQuota(info, address.local);
@@ -90,6 +98,7 @@ export async function openDockerDriver(
   const isolation = options.isolation
     ? await startIsolation({
         ...{ engine, address, networks, installation, network, dns, diskQuota },
+        buckets,
         dataRoot: info.DockerRootDir,
         settings: options.isolation,
       })
@@ -98,10 +107,15 @@ export async function openDockerDriver(
     const guarded = (await isolation?.state()) ?? { networkGuard: false, missing: [] };
     return {
       networkGuard: guarded.networkGuard,
-      bucketVolumes: false,
+      bucketVolumes: buckets.problem === undefined,
       diskQuota,
       gpus: gpus.counts(),
-      missing: [...(address.local ? [] : [elsewhere]), ...guarded.missing, ...gpus.missing()],
+      missing: [
+        ...(address.local ? [] : [elsewhere]),
+        ...guarded.missing,
+        ...(buckets.problem ? [buckets.problem] : []),
+        ...gpus.missing(),
+      ],
     };
   };
   return {
@@ -113,6 +127,7 @@ export async function openDockerDriver(
       surroundings,
       installation,
       isolation,
+      buckets,
       statsReader: new StatsReader(engine),
       stallLimit: deadline,
       probeLimit: options.probeLimit ?? 1_000,

@@ -2,8 +2,12 @@ import {
   type InstanceMount,
   RuntimeError,
   type RuntimeVolumes,
+  type VolumeSpec,
 } from '../../ports/runtime-driver.ts';
-import type { Engine } from './engine.ts';
+import type { Buckets } from './buckets/buckets.ts';
+import { type EngineCalls, statusOf } from './engine-calls.ts';
+import { label } from './labels.ts';
+import { refused } from './refusals.ts';
 
 /** An entry of `HostConfig.Mounts`. */
 export interface EngineMount {
@@ -16,16 +20,126 @@ export interface EngineMount {
 }
 
 export interface DockerVolumes extends RuntimeVolumes {
-  /** How an instance gets it. Rejects with `invalid-spec` where the volume is not there. */
-  mountOf(mount: InstanceMount): Promise<EngineMount>;
+  /** How an instance of the project gets it. Rejects with `invalid-spec` where the project has no such volume. */
+  mountOf(mount: InstanceMount, projectId: string): Promise<EngineMount>;
 }
 
-export function openVolumes(_engine: Engine, _options: { installation: string }): DockerVolumes {
-  const missing = () => new RuntimeError('invalid-spec', 'This engine has no volumes yet.');
+interface EngineVolume {
+  readonly Name: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+/** Disks are the engine's named volumes; buckets are mounted on this machine (buckets/). */
+export function openVolumes(
+  engine: EngineCalls,
+  options: { readonly installation: string; readonly buckets?: Buckets },
+): DockerVolumes {
+  const { installation, buckets } = options;
+  const nameInEngine = (name: string) => `gantry-${name}`;
+
+  async function find(name: string): Promise<EngineVolume | undefined> {
+    try {
+      return await engine.call({ method: 'GET', path: `/volumes/${nameInEngine(name)}` });
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw refused(error, {});
+    }
+  }
+
+  async function ensureDisk({ name, projectId }: VolumeSpec): Promise<void> {
+    const found = (await find(name)) ?? (await create(name, projectId));
+    if (!isOf(found, projectId)) throw absent(name);
+  }
+
+  function create(name: string, projectId: string): Promise<EngineVolume> {
+    const body = {
+      Name: nameInEngine(name),
+      Driver: 'local',
+      Labels: {
+        [label.installation]: installation,
+        [label.project]: projectId,
+        [label.volume]: name,
+      },
+    };
+    return engine
+      .call<EngineVolume>({ method: 'POST', path: '/volumes/create', body })
+      .catch((error) => {
+        throw refused(error, { 400: 'invalid-spec', 500: 'invalid-spec' });
+      });
+  }
+
+  function isOf({ Labels }: EngineVolume, projectId: string): boolean {
+    return Labels?.[label.installation] === installation && Labels[label.project] === projectId;
+  }
+
   return {
-    ensure: () => Promise.reject(missing()),
-    remove: () => Promise.resolve(),
-    list: () => Promise.resolve([]),
-    mountOf: () => Promise.reject(missing()),
+    async ensure(volume) {
+      checkName(volume.name);
+      const { source } = volume;
+      if (source.kind === 'disk') return ensureDisk(volume);
+      if (!buckets)
+        throw new RuntimeError('invalid-spec', 'Bucket volumes are not set up for this engine.');
+      await buckets.ensure(volume.name, volume.projectId, source);
+    },
+    async mountOf({ volume, path, readOnly }, projectId) {
+      checkName(volume);
+      if (buckets?.has(volume)) {
+        const folder = buckets.folderOf(volume, projectId, readOnly);
+        if (folder === undefined) throw absent(volume);
+        return {
+          Type: 'bind',
+          Source: folder,
+          Target: path,
+          ReadOnly: readOnly,
+          BindOptions: { Propagation: 'rslave' },
+        };
+      }
+      // An engine makes a volume that is not there: without a label, of nobody.
+      const found = await find(volume);
+      if (!found || !isOf(found, projectId)) throw absent(volume);
+      return {
+        Type: 'volume',
+        Source: nameInEngine(volume),
+        Target: path,
+        ReadOnly: readOnly,
+        // An empty one takes what the image has there, and its owner: so a USER may write.
+        VolumeOptions: { NoCopy: false },
+      };
+    },
+    async remove(name) {
+      checkName(name);
+      if (buckets?.has(name)) return buckets.remove(name);
+      const found = await find(name);
+      if (!found || found.Labels?.[label.installation] !== installation) return;
+      try {
+        await engine.call({ method: 'DELETE', path: `/volumes/${nameInEngine(name)}` });
+      } catch (error) {
+        if (statusOf(error) !== 404) throw refused(error, { 409: 'in-use' });
+      }
+    },
+    async list() {
+      const filters = JSON.stringify({ label: [`${label.installation}=${installation}`] });
+      const { Volumes } = await engine
+        .call<{ Volumes: EngineVolume[] | null }>({
+          method: 'GET',
+          path: '/volumes',
+          query: { filters },
+        })
+        .catch((error) => {
+          throw refused(error, {});
+        });
+      const disks = (Volumes ?? []).flatMap(({ Labels }) => Labels?.[label.volume] ?? []);
+      return [...disks, ...((await buckets?.names()) ?? [])];
+    },
   };
+}
+
+function absent(name: string): RuntimeError {
+  return new RuntimeError('invalid-spec', `The project has no volume ${name}.`);
+}
+
+/** It becomes a path here and in the engine's API. */
+function checkName(name: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,100}$/.test(name))
+    throw new RuntimeError('invalid-spec', `${JSON.stringify(name)} is no volume's name.`);
 }
