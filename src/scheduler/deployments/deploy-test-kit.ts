@@ -7,7 +7,7 @@ import { type Digest, digestOf } from '../../oci/digest.ts';
 import { ociConfig, ociIndex, ociManifest } from '../../oci/media-types.ts';
 import type { Deployment } from '../../ports/functions.ts';
 import type { Metadata } from '../../ports/metadata.ts';
-import type { RuntimeCapabilities } from '../../ports/runtime-driver.ts';
+import type { PreparedImage, RuntimeCapabilities } from '../../ports/runtime-driver.ts';
 import { newId } from '../../projects/ids.ts';
 import type { ActivationTarget } from '../activation.ts';
 import { machineTypes } from '../machine-types.ts';
@@ -30,6 +30,21 @@ export interface ImageOptions {
   readonly size?: number | null | 'mismatch';
 }
 
+function prepared(labels: Readonly<Record<string, string>>): PreparedImage {
+  const config = {
+    user: '',
+    workingDir: '',
+    entrypoint: [],
+    command: [],
+    env: {},
+    exposedPorts: [],
+  };
+  return {
+    ...{ id: 'image', cached: true, pullMs: 0, platform: 'linux/amd64', size: 1 },
+    config: { ...config, labels },
+  };
+}
+
 /** A project over a real database, an engine that does what it is told, and a deployer that can be killed. */
 export class DeployWorld {
   readonly metadata: Metadata;
@@ -39,6 +54,8 @@ export class DeployWorld {
   prepare: (target: ActivationTarget) => Promise<void> = async () => {};
   ensure: (target: ActivationTarget) => Promise<void> = async () => {};
   capabilities: () => Promise<RuntimeCapabilities> = async () => host;
+  /** Of every image. */
+  labels: Readonly<Record<string, string>> = {};
   pauses = 0;
   deployer: Deployer;
   #now = 1_000;
@@ -88,7 +105,7 @@ export class DeployWorld {
       prepare: async (target) => {
         this.asked.push(`prepare ${short(target)}`);
         await this.prepare(target);
-        return undefined as never;
+        return prepared(this.labels);
       },
       prober: {
         ensure: async (target) => {

@@ -14,7 +14,7 @@ import { checkService } from './checks.ts';
 import type { DeployDeps } from './deploy-deps.ts';
 import { ProbeError } from './prober.ts';
 import { DeployRefusal, functionsOff, imageGone, runtimeRefusal, serviceGone } from './reasons.ts';
-import { buildSnapshot, changedServices } from './snapshot.ts';
+import { buildSnapshot, changedServices, withContracts } from './snapshot.ts';
 
 /** The engine cannot be had just now: the deployment waits, and is taken up again. */
 export class EngineAway extends Error {}
@@ -44,6 +44,8 @@ export class DeploymentRun {
   readonly #deployment: Deployment;
   readonly #signal: AbortSignal;
   #state: DeploymentState;
+  /** Of images that were prepared, by digest. */
+  readonly #labels = new Map<string, Readonly<Record<string, string>>>();
   /** Activations of one project follow each other: each builds on the one before. */
   readonly #inTurn: <T>(projectId: string, work: () => Promise<T>) => Promise<T>;
 
@@ -83,12 +85,16 @@ export class DeploymentRun {
     await Promise.all(
       changed.map(async (service) => {
         await this.#check(plan.project, service);
-        await this.#engine(() => this.#deps.prepare(targets.get(service.name)!, this.#signal));
+        const target = targets.get(service.name)!;
+        const image = await this.#engine(() => this.#deps.prepare(target, this.#signal));
+        this.#labels.set(service.digest, image.config.labels);
       }),
     );
     await this.#enter('probing');
-    for (const service of changed) {
-      const target = targets.get(service.name)!;
+    const known = { ...plan, snapshot: withContracts(plan.snapshot, this.#labels) };
+    const probed = this.#targets(known);
+    for (const service of this.#toDo(known, done)) {
+      const target = probed.get(service.name)!;
       if (!paused.has(service.serviceId)) {
         await this.#engine(() => this.#deps.prober.ensure(target, this.#signal));
       }
@@ -133,7 +139,7 @@ export class DeploymentRun {
     const { rewrites } = await services.rewrites(projectId);
     const facts = { origin, made, base, services: present, rewrites, changed };
     return {
-      ...{ snapshot: buildSnapshot(facts), project },
+      ...{ snapshot: withContracts(buildSnapshot(facts), this.#labels), project },
       base: origin.type === 'promote' ? undefined : base,
       ...{ pointerVersion: pointer?.version ?? 0, replaces: pointer?.deploymentId },
     };

@@ -29,6 +29,15 @@ test('the second service joins the first, and only what is new is prepared', asy
   assert.deepEqual(world.asked.slice(0, 2), ['prepare api a1', 'ensure api a1']);
 });
 
+test('a service without a contract of its own has the one of its image', async (t) => {
+  const world = await DeployWorld.open(t);
+  world.labels = { 'gantry.contract': 'cloud-run' };
+  const id = await world.push('web', 'one');
+  await world.deployer.idle();
+  const snapshot = (await world.metadata.deployments.findById(id))?.snapshot;
+  assert.equal(snapshot?.services[0]?.settings.contract, 'cloud-run');
+});
+
 test('two pushes at once lose nothing, whichever is prepared first', async (t) => {
   const world = await DeployWorld.open(t);
   const slow = gate();

@@ -6,6 +6,8 @@ import type {
   Snapshot,
 } from '../../ports/functions.ts';
 
+import { contractLabel, contractOf } from '../contracts/contracts.ts';
+
 export interface SnapshotFacts {
   readonly origin: DeploymentOrigin;
   /** What the deployment was made with; undefined for a push. */
@@ -42,6 +44,20 @@ export function buildSnapshot(facts: SnapshotFacts): Snapshot {
 
 function withSettings(deployed: DeployedService, { settings }: Service): DeployedService {
   return { ...deployed, settings };
+}
+
+/** A service whose settings name no contract has its image's, for as long as the deployment lives. */
+export function withContracts(
+  snapshot: Snapshot,
+  labels: ReadonlyMap<string, Readonly<Record<string, string>>>,
+): Snapshot {
+  const services = snapshot.services.map((service) => {
+    const { settings, digest } = service;
+    const own = labels.get(digest);
+    if (settings.contract !== undefined || own?.[contractLabel] === undefined) return service;
+    return { ...service, settings: { ...settings, contract: contractOf(settings, own).name } };
+  });
+  return { ...snapshot, services };
 }
 
 /** Services of `next` that `base` does not run just so: they are prepared and probed. */
