@@ -59,7 +59,7 @@ export const isolationSettings = {
     allowed: 'IPv4 ranges, separated by commas',
     example: '10.20.0.0/16',
   },
-  diskCheck: {
+  diskWatchInterval: {
     ...duration(SECOND / 4, 5 * MINUTE, 'from 250ms to 5m'),
     default: '5s',
     description:
@@ -97,7 +97,7 @@ export interface GivenIsolationSettings {
   readonly functionsReach: readonly string[];
   readonly functionsDns: readonly string[];
   readonly functionsPrivate: readonly string[];
-  readonly diskCheck: string;
+  readonly diskWatchInterval: string;
   readonly imageCacheTime: string;
   readonly imageCacheSpace: string;
   readonly machineTypes: readonly string[];
@@ -135,7 +135,7 @@ export function isolationConfig(s: GivenIsolationSettings): IsolationConfig {
     reach: s.functionsReach,
     dns: s.functionsDns,
     privateRanges: s.functionsPrivate,
-    diskCheck: parseDuration(s.diskCheck)!,
+    diskCheck: parseDuration(s.diskWatchInterval)!,
     imageCacheTime: parseDuration(s.imageCacheTime)!,
     imageCacheSpace: parseBytes(s.imageCacheSpace)!,
     machineTypes: s.machineTypes.map((one) => parseMachineType(one)!),

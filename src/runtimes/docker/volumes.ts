@@ -108,7 +108,8 @@ export function openVolumes(
     },
     async remove(name) {
       checkName(name);
-      if (buckets?.has(name)) return buckets.remove(name);
+      // Also one that a former process mounted, and this one does not know.
+      await buckets?.remove(name);
       const found = await find(name);
       if (!found || found.Labels?.[label.installation] !== installation) return;
       try {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RuntimeError } from '../../../ports/runtime-driver.ts';
 import type { RunProgram } from '../network-guard/nft.ts';
-import { isMounted, makeReadOnly, showAt, unmountAll } from './mounts.ts';
+import { isMounted, makeReadOnly, mountPoints, showAt, unmountAll } from './mounts.ts';
 import { type BucketSource, startRclone } from './rclone.ts';
 
 /**
@@ -159,6 +159,22 @@ export async function mountBucket(options: {
       child?.stderr?.destroy();
     },
   };
+}
+
+/** Ends and removes what a process that is gone left of a volume. Nothing may use it any more. */
+export async function removeLeft(folder: string, run: RunProgram): Promise<void> {
+  await endFormer(join(folder, 'pid'), folder);
+  await unmountAll(join(folder, 'live'), run);
+  await unmountAll(join(folder, 'live-ro'), run);
+  await removeFormer(folder, run);
+  await removeFolder(folder);
+}
+
+/** Not while anything is mounted below: the objects of the bucket would be removed through it. */
+export async function removeFolder(folder: string): Promise<void> {
+  const mounted = (await mountPoints()).find((path) => path.startsWith(`${folder}/`));
+  if (mounted !== undefined) throw new Error(`${mounted} is still mounted.`);
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** Whether objects wait to be sent: rclone says so in a file beside each. */

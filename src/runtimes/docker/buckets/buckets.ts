@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../../../ports/runtime-driver.ts';
 import type { EngineCalls } from '../engine-calls.ts';
 import { type RunProgram, runProgram } from '../network-guard/nft.ts';
-import { type BucketMount, mountBucket } from './bucket-mount.ts';
+import { type BucketMount, mountBucket, removeFolder, removeLeft } from './bucket-mount.ts';
 import { makePrivate, mountPoints, unmountAll } from './mounts.ts';
 import { type BucketSource, cacheLimit, checkSource, whyNoBuckets } from './rclone.ts';
 
@@ -75,8 +76,9 @@ export async function openBuckets(options: BucketsOptions): Promise<Buckets> {
   }
 
   /** Containers, running or not, that have it mounted. */
-  async function users(mount: BucketMount): Promise<number> {
-    const filters = JSON.stringify({ volume: [mount.live, mount.liveReadOnly] });
+  async function users(name: string): Promise<number> {
+    const shown = ['live', 'live-ro'].map((one) => join(folder, name, one));
+    const filters = JSON.stringify({ volume: shown });
     const query = { all: true, filters };
     return (await engine.call<unknown[]>({ method: 'GET', path: '/containers/json', query }))
       .length;
@@ -119,19 +121,21 @@ export async function openBuckets(options: BucketsOptions): Promise<Buckets> {
     names: () => (folder === '' ? Promise.resolve([]) : readdir(folder).catch(() => [])),
     remove: (name) =>
       inTurn(name, async () => {
-        const found = held.get(name);
-        if (!found) return;
-        if ((await users(found.mount)) > 0)
+        const place = join(folder, name);
+        if (folder === '' || !existsSync(place)) return;
+        if ((await users(name)) > 0)
           throw new RuntimeError('in-use', `Instances have the volume ${name} mounted.`);
+        const found = held.get(name);
+        if (!found) return removeLeft(place, run);
         await found.mount.stop();
         held.delete(name);
-        await rm(join(folder, name), { recursive: true, force: true });
+        await removeFolder(place);
       }),
     async sweep() {
       for (const [name, found] of held) {
         if (found.askedAt > Date.now() - idleMs) continue;
         await inTurn(name, async () => {
-          if (held.get(name) !== found || (await users(found.mount)) > 0) return;
+          if (held.get(name) !== found || (await users(name)) > 0) return;
           await found.mount.stop();
           held.delete(name);
         });
@@ -148,9 +152,9 @@ export async function openBuckets(options: BucketsOptions): Promise<Buckets> {
       })),
     async close() {
       await Promise.all(
-        [...held.values()].map(async ({ mount }) => {
+        [...held].map(async ([name, { mount }]) => {
           // An engine that does not say: whatever runs keeps its volume.
-          if ((await users(mount).catch(() => 1)) > 0) return mount.leave();
+          if ((await users(name).catch(() => 1)) > 0) return mount.leave();
           await mount.stop();
         }),
       );
