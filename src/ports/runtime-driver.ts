@@ -213,6 +213,8 @@ export interface RuntimeEvent {
 
 export interface RuntimeLogLine {
   readonly at: number;
+  /** Of the same moment: nanoseconds past the millisecond, where they are known. */
+  readonly nanos?: number;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
 }

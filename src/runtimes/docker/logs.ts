@@ -39,23 +39,22 @@ export async function* readLogs(
       throw hasStatus(error, 404) ? noSuchInstance(id) : refused(error, {});
     });
   const open: {
-    [Name in RuntimeLogLine['stream']]?: { at: number; pieces: Buffer[]; length: number };
+    [Name in RuntimeLogLine['stream']]?: LineStart & { pieces: Buffer[]; length: number };
   } = {};
   try {
     for await (const { stream: name, bytes } of demux(stream)) {
-      const { at, text } = withoutTime(bytes);
+      const { text, ...start } = withoutTime(bytes);
       const ends = text.at(-1) === 0x0a;
-      const line = open[name] ?? { at, pieces: [], length: 0 };
+      const line = open[name] ?? { ...start, pieces: [], length: 0 };
       open[name] = line;
       line.pieces.push(ends ? text.subarray(0, -1) : text);
       line.length += text.length;
       if (!ends && line.length < maxLine) continue;
       delete open[name];
-      yield { at: line.at, stream: name, text: Buffer.concat(line.pieces).toString() };
+      yield lineOf(name, line);
     }
     for (const [name, line] of Object.entries(open)) {
-      const stream = name as RuntimeLogLine['stream'];
-      yield { at: line.at, stream, text: Buffer.concat(line.pieces).toString() };
+      yield lineOf(name as RuntimeLogLine['stream'], line);
     }
   } catch (error) {
     // What was asked to end has ended.
@@ -65,9 +64,24 @@ export async function* readLogs(
   }
 }
 
-/** `2026-01-02T03:04:05.123456789Z text`. */
-function withoutTime(bytes: Buffer): { at: number; text: Buffer } {
+interface LineStart {
+  readonly at: number;
+  readonly nanos: number;
+}
+
+function lineOf(
+  stream: RuntimeLogLine['stream'],
+  { at, nanos, pieces }: LineStart & { pieces: Buffer[] },
+): RuntimeLogLine {
+  return { at, nanos, stream, text: Buffer.concat(pieces).toString() };
+}
+
+/** `2026-01-02T03:04:05.123456789Z text`; the engine leaves out zeros at the end of the fraction. */
+function withoutTime(bytes: Buffer): LineStart & { text: Buffer } {
   const end = bytes.indexOf(0x20);
-  const at = Date.parse(bytes.toString('latin1', 0, end));
-  return Number.isNaN(at) ? { at: 0, text: bytes } : { at, text: bytes.subarray(end + 1) };
+  const stamp = bytes.toString('latin1', 0, end);
+  const at = Date.parse(stamp);
+  if (Number.isNaN(at)) return { at: 0, nanos: 0, text: bytes };
+  const fraction = /\.(\d{1,9})/.exec(stamp)?.[1] ?? '';
+  return { at, nanos: Number(fraction.padEnd(9, '0').slice(3)), text: bytes.subarray(end + 1) };
 }

@@ -56,8 +56,12 @@ export interface StartFailure {
   readonly dial: string;
   readonly reason: 'timeout' | 'exited' | 'loopback-only' | 'start-failed';
   readonly exitCode: number | undefined;
-  /** The container's last lines; `at` in UTC milliseconds, with a fraction where more is known. */
-  readonly logs: readonly { readonly at: number; readonly text: string }[];
+  /** The container's last lines; `at` in UTC milliseconds, `nanos` past that. */
+  readonly logs: readonly {
+    readonly at: number;
+    readonly nanos?: number;
+    readonly text: string;
+  }[];
 }
 
 /**

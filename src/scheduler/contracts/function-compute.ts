@@ -81,14 +81,13 @@ export const functionCompute: Contract = {
 function notStarted({ durationNs, dial, logs }: StartFailure, service: DeployedService): string {
   const text = `The CA's http server cannot be started: ContainerStartDuration: ${durationNs}. Ping CA failed due to: ${dial}`;
   if (service.settings.logsInErrors === false || logs.length === 0) return text;
-  return `${text} Logs: ${logs.map(({ at, text: line }) => `${nanoTime(at)} ${line}`).join('\n')}`;
+  const lines = logs.map(({ at, nanos, text: line }) => `${nanoTime(at, nanos)} ${line}`);
+  return `${text} Logs: ${lines.join('\n')}`;
 }
 
 /** RFC 3339 with nanoseconds, as containers' logs are stamped: `2019-11-29T09:53:30.859837462Z`. */
-function nanoTime(at: number): string {
-  const seconds = new Date(Math.floor(at)).toISOString().slice(0, 20);
-  const nanos = Math.round((at - Math.floor(at / 1000) * 1000) * 1e6);
-  return `${seconds}${String(Math.min(nanos, 999_999_999)).padStart(9, '0')}Z`;
+function nanoTime(at: number, nanos = 0): string {
+  return new Date(at).toISOString().replace('Z', `${String(nanos).padStart(6, '0')}Z`);
 }
 
 function handlerOf(service: DeployedService): string {

@@ -246,7 +246,7 @@ export class Starter {
     const read = async () => {
       const lines: StartFailure['logs'][number][] = [];
       for await (const line of driver.logs(id, { tail: logLines, follow: false })) {
-        lines.push({ at: line.at, text: line.text });
+        lines.push({ at: line.at, nanos: line.nanos ?? 0, text: line.text });
         if (lines.length > logLines) lines.shift();
       }
       return lines;
