@@ -29,7 +29,7 @@ async function told({ functions }: World, service: string): Promise<string> {
 
 functionsSuite({
   name: 'limits',
-  env: { GANTRY_DISK_WATCH_INTERVAL: '1s' },
+  env: { GANTRY_DISK_CHECK: '500ms' },
   async prepare({ functions }) {
     const image = functionImage({ version: 'limits' });
     await functions.deploy('neighbour', 'latest', image);

@@ -32,7 +32,6 @@ async function recovered({ gantry }: World, host: string, withinMs = 60_000): Pr
 functionsSuite({
   name: 'engine faults',
   releases,
-  env: { GANTRY_FUNCTIONS_RECONCILE: '2s' },
   async prepare({ functions }) {
     for (const name of ['web', 'cold']) await functions.service(name, settings);
     await functions.service('cold', { ...settings, idleMs: { production: 500 } });

@@ -35,7 +35,6 @@ async function answers({ gantry, functions }: World, service: string, version: s
 functionsSuite({
   name: 'kill -9 of Gantry',
   releases,
-  env: { GANTRY_FUNCTIONS_RECONCILE: '2s' },
   tests: {
     'at any moment of a deploy': async (world, t) => {
       const { gantry, functions, engine } = world;

@@ -48,7 +48,7 @@ export async function noneRuns(
 export async function agrees(
   engine: FunctionEngine,
   most: Readonly<Record<string, number>>,
-  withinMs = 60_000,
+  withinMs = 90_000,
 ): Promise<void> {
   await until(
     async () => {
