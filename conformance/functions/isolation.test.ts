@@ -90,10 +90,7 @@ functionsSuite({
       const other = await gantry.api<{ slug: string }>(
         'POST',
         `/teams/${gantry.teamSlug}/projects`,
-        {
-          slug: 'other',
-          name: 'Other',
-        },
+        { slug: 'other' },
       );
       const repository = `${gantry.teamSlug}/${other.slug}/target`;
       const url = await gantry.push(repository, 'latest', functionImage({ version: 'target' }));

@@ -1,11 +1,12 @@
 /**
  * A suite of functions: one engine and one Gantry for all its tests, each in services of its own; at the end
- * Gantry ends in order, and nothing that it made is left in the engine.
+ * Gantry ends in order, and nothing that has ended is left in the engine.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { makeSandbox, type Sandbox } from '../../clients/support/sandbox.ts';
 import { firstObstacle } from '../../clients/support/suite.ts';
+import { held, runs } from './containers.ts';
 import {
   type DockerRelease,
   docker29,
@@ -73,10 +74,9 @@ async function open(suite: FunctionsSuite, release: DockerRelease) {
   });
   stack.defer(async () => {
     await gantry.halt();
-    // What is kept for the next start does not run.
-    const { containers } = await engine.leftovers();
-    const running = containers.filter((name) => name.includes('running'));
-    assert.deepEqual(running, [], 'no instance outlives a server that ends in order');
+    // What runs is kept for the next start; what has ended is not.
+    const left = (await held(engine)).filter((one) => !runs(one) && one.state !== 'created');
+    assert.deepEqual(left, [], 'nothing that has ended is left in the engine');
   });
   const functions = new Functions(gantry);
   const world = { sandbox, engine, gantry, functions };
