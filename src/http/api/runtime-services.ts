@@ -1,10 +1,19 @@
 import { refuse } from '../../oci/errors.ts';
+import type { SandboxManager } from '../../sandboxes/sandbox-manager.ts';
 import type { VolumeKeeper } from '../../scheduler/volume-keeper.ts';
 import type { ApiServices } from './api-services.ts';
 
 /** What the API's handlers call where a container engine is there. Made in compose.ts. */
 export interface RuntimeServices {
   readonly volumes: Pick<VolumeKeeper, 'removed'>;
+  readonly sandboxes: {
+    readonly manager: Pick<
+      SandboxManager,
+      'create' | 'exec' | 'readFiles' | 'writeFiles' | 'expose' | 'extend' | 'stop'
+    >;
+    /** Of a port's label. */
+    readonly urlOf: (label: string) => string;
+  };
   /** Throws `invalid` where buckets must not lie at that address: the outbound guard's. */
   readonly checkEndpoint: (url: string) => void;
 }

@@ -14,6 +14,7 @@ import { projectRoutes } from './projects.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { tagRoutes } from './repositories/tags.ts';
+import { sandboxRoutes } from './sandboxes.ts';
 import { secretRoutes } from './secrets.ts';
 import { sessionRoutes } from './session.ts';
 import { simulatePolicyRoutes } from './simulate-policies.ts';
@@ -41,6 +42,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...secretRoutes,
     ...variableRoutes,
     ...volumeRoutes,
+    ...sandboxRoutes,
     ...oidcTokenRoutes,
     ...usageRoutes,
     ...simulatePolicyRoutes,
