@@ -5,6 +5,7 @@ import type { MintedCredentials } from './auth/minted-credentials.ts';
 import type { OutboundGuard } from './auth/outbound-guard.ts';
 import type { Sealer } from './auth/sealer.ts';
 import type { Config } from './config/config.ts';
+import { functionLimits } from './config/function-limits.ts';
 import type { Plans } from './config/plans.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import type { RuntimeServices } from './http/api/runtime-services.ts';
@@ -20,6 +21,8 @@ import type { Metadata } from './ports/metadata.ts';
 import { type RuntimeDriver, RuntimeError } from './ports/runtime-driver.ts';
 import { newId } from './projects/ids.ts';
 import { openDockerDriver } from './runtimes/docker/open-docker.ts';
+import { createImageCheck } from './sandboxes/check-image.ts';
+import { type OpenSandboxes, openSandboxes } from './sandboxes/open-sandboxes.ts';
 import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
 import { createDeployed } from './scheduler/deployed.ts';
 import { Deployer } from './scheduler/deployments/deployer.ts';
@@ -129,13 +132,17 @@ export async function openFunctions(
   let pool: FunctionPool | undefined;
   let deployer: Deployer | undefined;
   let volumes: VolumeKeeper | undefined;
+  let sandboxes: OpenSandboxes | undefined;
+  let tokenFiles: TokenFiles | undefined;
+  const urlOf = (label: string) => `${new URL(url()).protocol}//${label}.${address()}`;
   if (driver) {
-    const tokenFiles = await TokenFiles.open({
+    const files = await TokenFiles.open({
       ...{ folder: join(config.data, 'run'), identities: deps.credentials, clock, log: logger },
     });
-    opened.push(() => tokenFiles.close());
+    tokenFiles = files;
+    opened.push(() => files.close());
     const environment = new Environments({
-      ...{ ...metadata, contracts, files: tokenFiles },
+      ...{ ...metadata, contracts, files },
       open: (sealed, context) => deps.sealer.unseal(sealed, context),
       ...{ machines: { of: machineOf }, runtimeVolumes: driver.volumes },
       region: config.functions.region,
@@ -149,6 +156,18 @@ export async function openFunctions(
       newInstanceId: () => newId('ins'),
       settings: { ...defaultPoolSettings, startTimeoutMs: config.functions.startTimeout },
     });
+    const checks = { ...metadata, plans, machines, measuring: config.measure, driver };
+    const opening = await openSandboxes({
+      ...{ ...metadata, driver, clock, log: logger, machines, installation, address },
+      pullCredentials: deps.credentials,
+      newId: () => newId('sbx'),
+      folder: join(config.data, 'tools'),
+      limits: functionLimits.sandbox,
+      checkImage: createImageCheck(checks),
+      region: config.functions.region,
+    });
+    sandboxes = opening;
+    opened.push(() => opening.close());
     const runs = pool;
     deployer = new Deployer({
       ...{ ...metadata, clock, log: logger, plans, machines },
@@ -179,7 +198,11 @@ export async function openFunctions(
     ownCookies: [sessionCookie],
     waitReady: (id, signal) => watch.waitReady(id, signal),
     waitMs: config.functions.startTimeout,
-    activator: pool ?? { acquire: () => Promise.reject(new RuntimeError('unavailable', missing!)) },
+    sandboxHosts: sandboxes?.hosts,
+    activator:
+      pool && sandboxes
+        ? sandboxes.hosts.activator(pool)
+        : { acquire: () => Promise.reject(new RuntimeError('unavailable', missing!)) },
     failed: (error, requestId) =>
       logger.error('function request failed', { requestId, cause: describe(error) }),
     limits: {
@@ -190,11 +213,22 @@ export async function openFunctions(
   });
   return {
     ...{ gateway, watch, pool, driver, missing, volumes, records },
-    runtime: volumes && { volumes, checkEndpoint: (address) => deps.outbound.check(address) },
+    runtime: volumes &&
+      sandboxes && {
+        volumes,
+        sandboxes: { manager: sandboxes.manager, urlOf },
+        checkEndpoint: (address) => deps.outbound.check(address),
+      },
     planner: createDeploymentPlanner({ enabled: () => driver !== undefined, newId }),
-    urlOf: (label) => `${new URL(url()).protocol}//${label}.${address()}`,
+    urlOf,
     async start() {
       await pool?.start();
+      if (driver) {
+        // What an earlier process left for instances that live no more.
+        const living = await driver.list().catch(() => undefined);
+        if (living) tokenFiles?.releaseOthers(new Set(living.map((one) => one.instanceId)));
+        void volumes?.sweep();
+      }
       deployer?.start();
     },
     async drain() {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Awaitable } from '../ports/awaitable.ts';
 import type { ActivationTarget } from '../scheduler/activation.ts';
 import type { FunctionHosts } from './function-hosts.ts';
 import { hostnameOf, isRunPath, labelUnder, parseRunPath, type RunPath } from './names.ts';
@@ -19,6 +20,10 @@ export interface PlacementDeps extends SitesDeps {
   readonly domain: string;
   /** Names (with and without port) of the registry itself, which may lie under the domain. */
   readonly ownHosts: ReadonlySet<string>;
+  /** Ports of sandboxes, by their labels under the domain. */
+  readonly sandboxHosts?:
+    | { target(label: string): Awaitable<ActivationTarget | undefined> }
+    | undefined;
   /** Cookies of Gantry's own, without `__Host-`. */
   readonly ownCookies: readonly string[];
 }
@@ -65,14 +70,18 @@ export class Placement {
     }
     const path = run ? (run.rest.startsWith('/') ? run.rest : `/${run.rest}`) : url;
     const key = run ? run.prefix : `//${hostname}`;
-    const site =
-      this.#sites.known(key) ??
-      (await this.#sites.find(
+    const sandbox = label?.startsWith('sbx-')
+      ? await this.#deps.sandboxHosts?.target(label)
+      : undefined;
+    const find = () =>
+      this.#sites.find(
         key,
         () => (run ? this.#byPath(run) : this.#byHost(label ?? hostname, label === undefined)),
         signal,
-      ));
-    const { target, path: sent } = serviceOf(site, { req, path, hostname });
+      );
+    const { target, path: sent } = sandbox
+      ? { target: sandbox, path }
+      : serviceOf(this.#sites.known(key) ?? (await find()), { req, path, hostname });
     return {
       target,
       request: {

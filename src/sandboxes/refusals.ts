@@ -1,5 +1,6 @@
 import { RegistryError, refuse } from '../oci/errors.ts';
 import { RuntimeError, type RuntimeFailure } from '../ports/runtime-driver.ts';
+import { DeployRefusal } from '../scheduler/deployments/reasons.ts';
 
 const kinds: Partial<
   Record<RuntimeFailure, 'not-found' | 'invalid' | 'conflict' | 'storage-full'>
@@ -13,8 +14,9 @@ const kinds: Partial<
   'disk-full': 'storage-full',
 };
 
-/** What the engine refused, in the API's words. */
+/** What the engine, or a check of a deploy, refused, in the API's words. */
 export function toRefusal(error: unknown): unknown {
+  if (error instanceof DeployRefusal) return refuse('conflict', error.message, error.reason.hint);
   if (!(error instanceof RuntimeError)) return error;
   const kind = kinds[error.failure] ?? 'unavailable';
   return refuse(kind, error.message, '');
@@ -28,6 +30,9 @@ export const ended = (reason: string | undefined) =>
   );
 
 export const reasonOf = (error: unknown): string =>
-  error instanceof RuntimeError || error instanceof RegistryError
+  error instanceof RuntimeError || error instanceof RegistryError || error instanceof DeployRefusal
     ? error.message.slice(0, 500)
     : 'the server failed';
+
+export const exited = (code: number | undefined): string =>
+  code === undefined ? 'its process ended' : `its process ended with code ${code}`;

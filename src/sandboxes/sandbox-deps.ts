@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { PullCredentials } from '../ports/instance-identity.ts';
 import type { EgressRule, RuntimeDriver } from '../ports/runtime-driver.ts';
-import type { Sandboxes } from '../ports/sandboxes.ts';
+import type { Sandbox, Sandboxes } from '../ports/sandboxes.ts';
 import type { MachineTypes } from '../scheduler/machine-types.ts';
 
 export interface SandboxDeps {
@@ -24,10 +24,10 @@ export interface SandboxDeps {
   /** Told of each that has ended. */
   readonly ended?: (id: string) => void;
   readonly limits: SandboxLimits;
-  /** Rejects with `invalid` where the image must not run: not measured yet, too large, or not what it says. */
+  /** Rejects where the image must not run: too large, or not what it says. */
   readonly checkImage?: (
-    image: { readonly repositoryId: string; readonly digest: string },
-    machine: { readonly gpu: unknown },
+    sandbox: Pick<Sandbox, 'projectId' | 'spec'>,
+    signal: AbortSignal,
   ) => Promise<void>;
   readonly egressOf?: (projectId: string) => EgressRule;
 }

@@ -4,7 +4,7 @@ import type { ExecOptions, RuntimeExec, RuntimeInstance } from '../ports/runtime
 import type { Sandbox } from '../ports/sandboxes.ts';
 import { admit } from './admit.ts';
 import { LiveSandbox } from './live-sandbox.ts';
-import { ended, reasonOf, toRefusal } from './refusals.ts';
+import { ended, exited, reasonOf, toRefusal } from './refusals.ts';
 import type { NewSandbox, SandboxDeps } from './sandbox-deps.ts';
 import { newLabel } from './sandbox-hosts.ts';
 import { sandboxSpec } from './sandbox-spec.ts';
@@ -146,13 +146,18 @@ export class SandboxManager {
     return this.#looking;
   }
 
-  /** Sandboxes go on without this process, and the next one takes them over. */
+  /** Sandboxes stand still without this process, and the next one takes them over. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
     clearTimeout(this.#expiry);
     await this.#looking;
-    for (const live of this.#live.values()) live.abort.abort();
+    await Promise.all(
+      [...this.#live.values()].map(async (live) => {
+        live.abort.abort();
+        if (live.runtime) await this.#deps.driver.freeze(live.runtime.id).catch(() => {});
+      }),
+    );
   }
 
   async #look(): Promise<void> {
@@ -179,6 +184,7 @@ export class SandboxManager {
       } else if (!instance) await this.#end(id, 'its container is gone');
       else if (instance.state === 'ended') await this.#end(id, exited(instance.exit?.code));
       else if (!known) {
+        if (instance.state === 'frozen') await driver.thaw(instance.id);
         const live = new LiveSandbox(id, projectId);
         this.#live.set(id, live);
         live.started(instance);
@@ -189,10 +195,11 @@ export class SandboxManager {
   }
 
   async #start(live: LiveSandbox, sandbox: Sandbox, wanted: NewSandbox): Promise<void> {
-    const { driver, pullCredentials, writer } = this.#deps;
+    const { driver, pullCredentials, writer, checkImage } = this.#deps;
     const { signal } = live.abort;
     let instance: RuntimeInstance | undefined;
     try {
+      await checkImage?.(sandbox, signal);
       const { repository, repositoryId, digest, teamId } = wanted.image;
       const credentials = await pullCredentials.mint({ teamId, repositoryId, repository, digest });
       const prepared = await driver.prepare({ repository, digest, credentials }, { signal });
@@ -291,6 +298,3 @@ export class SandboxManager {
     );
   }
 }
-
-const exited = (code: number | undefined) =>
-  code === undefined ? 'its process ended' : `its process ended with code ${code}`;

@@ -10,6 +10,13 @@ async function volume(place: Place, make: Make): Promise<Sample> {
   return { params: { volume: name } };
 }
 
+/** None is there, since there is no engine: who may call hears so, and everybody else the same as ever. */
+const sandbox = () => ({
+  params: { sandbox: `sbx_${String(++asked).padStart(32, '0')}` },
+});
+let asked = 0;
+const tar = { 'content-type': 'application/x-tar' };
+
 /** Who may set functions. */
 const sets = { at: 'project', may: groups.push } as const;
 
@@ -19,4 +26,32 @@ export const runRows: Rows = {
   createVolume: { ...sets, sample: () => ({ body: { name: unique('volume'), kind: 'disk' } }) },
   getVolume: { ...sets, sample: volume },
   deleteVolume: { ...sets, sample: volume },
+
+  listSandboxes: sets,
+  createSandbox: {
+    ...{ ...sets, answers: 503 },
+    sample: ({ repository }) => ({ body: { image: `${repository}:latest` } }),
+  },
+  getSandbox: { ...sets, answers: 404, sample: sandbox },
+  extendSandbox: {
+    ...{ ...sets, answers: 404 },
+    sample: () => ({ ...sandbox(), body: { timeLimit: 60 } }),
+  },
+  stopSandbox: { ...sets, answers: 404, sample: sandbox },
+  exposeSandboxPort: {
+    ...{ ...sets, answers: 404 },
+    sample: () => ({ ...sandbox(), body: { port: 8080 } }),
+  },
+  execInSandbox: {
+    ...{ ...sets, answers: 404 },
+    sample: () => ({ ...sandbox(), body: { command: ['/bin/true'] } }),
+  },
+  readSandboxFiles: {
+    ...{ ...sets, answers: 404 },
+    sample: () => ({ ...sandbox(), query: { path: '/' } }),
+  },
+  writeSandboxFiles: {
+    ...{ ...sets, answers: 404 },
+    sample: () => ({ ...sandbox(), query: { path: '/' }, headers: tar, body: 'x' }),
+  },
 };

@@ -109,8 +109,8 @@ export function sandboxWorkRoutes(
       },
       refusals: [409],
       async handle(call) {
-        const { manager } = runtimeOf(call.services).sandboxes;
         const found = await sandboxOf(call);
+        const { manager } = runtimeOf(call.services).sandboxes;
         const tar = await manager.readFiles(found, call.query.path as string);
         const { res } = call;
         res.writeHead(200, {
