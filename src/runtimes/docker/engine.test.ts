@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Engine, EngineError } from './engine.ts';
+import { findEngine } from './engine-address.ts';
+import { openDockerDriver } from './open-docker.ts';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A server where an engine's socket would be. */
+async function at(t: TestContext, handler: Handler) {
+  const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+  const host = `unix://${join(folder, 'e.sock')}`;
+  const server = createServer(handler);
+  const listen = () =>
+    new Promise<void>((resolve) => server.listen(join(folder, 'e.sock'), resolve));
+  await listen();
+  const address = findEngine(host, {});
+  assert.ok(typeof address !== 'string');
+  const engine = new Engine({ address, deadline: 200, version: 'v1.41' });
+  t.after(() => {
+    engine.close();
+    server.closeAllConnections();
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  return { engine, host };
+}
+
+test('A49: an environment goes in the body, and not into the URL', async (t) => {
+  const seen: { url: string; body: string }[] = [];
+  const { engine } = await at(t, async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    seen.push({ url: request.url ?? '', body });
+    response.writeHead(201, { 'content-type': 'application/json' }).end('{"Id":"x"}');
+  });
+  const body = { Env: ['SECRET=canary-4711'] };
+  const query = { name: 'a b', empty: undefined };
+  await engine.call({ method: 'POST', path: '/containers/create', query, body });
+  assert.deepEqual(seen, [
+    { url: '/v1.41/containers/create?name=a%20b', body: JSON.stringify(body) },
+  ]);
+});
+
+test('a refusal has its status and text', async (t) => {
+  const { engine } = await at(t, (_, response) => {
+    response.writeHead(409, { 'content-type': 'application/json' });
+    response.end('{"message":"it is paused"}');
+  });
+  for (const ask of [
+    () => engine.call({ method: 'GET', path: '/a' }),
+    () => engine.stream({ method: 'GET', path: '/a' }),
+  ]) {
+    const error = await ask().catch((error) => error);
+    assert.ok(error instanceof EngineError, String(error));
+    assert.equal(error.status, 409);
+    assert.equal(error.message, 'it is paused');
+  }
+});
+
+test('what does not answer, stops in its answer, or breaks off is unavailable', async (t) => {
+  const handlers: Handler[] = [
+    () => {},
+    (_, response) => void response.writeHead(200, { 'content-length': '10' }).write('{'),
+    (request) => void request.socket.destroy(),
+  ];
+  for (const handler of handlers) {
+    const { engine } = await at(t, handler);
+    const from = performance.now();
+    await assert.rejects(engine.call({ method: 'POST', path: '/a' }), { failure: 'unavailable' });
+    assert.ok(performance.now() - from < 2_000);
+  }
+});
+
+test("a stream lives on after the deadline of its head, and ends by its caller's signal", async (t) => {
+  const { engine } = await at(t, (_, response) => {
+    response.writeHead(200).write('first');
+    setTimeout(() => response.write('later'), 400);
+  });
+  const abort = new AbortController();
+  const stream = await engine.stream({ method: 'GET', path: '/a', signal: abort.signal });
+  const seen: string[] = [];
+  const read = async () => {
+    for await (const chunk of stream) {
+      seen.push(String(chunk));
+      if (seen.length === 2) abort.abort();
+    }
+  };
+  await assert.rejects(read());
+  assert.deepEqual(seen, ['first', 'later']);
+});
+
+test('without an engine, it is said what is missing and how to get it', async (t) => {
+  const open = (dockerHost: string) =>
+    openDockerDriver({
+      dockerHost,
+      env: {},
+      installation: 'one',
+      pullAddress: () => '127.0.0.1:5000',
+      findLimit: 200,
+    });
+  const none = await open('unix:///no/such.sock');
+  assert.match(
+    'missing' in none ? none.missing : '',
+    /^There is no container engine at unix:.*install Docker/,
+  );
+  const refused = await open('tcp://127.0.0.1:1');
+  assert.match('missing' in refused ? refused.missing : '', /^No container engine answers/);
+  const { host } = await at(t, () => {});
+  const hung = await open(host);
+  assert.match('missing' in hung ? hung.missing : '', /did not answer .* within 200 ms/);
+});
