@@ -109,7 +109,9 @@ export const lives: Cases = {
     setTimeout(() => abort.abort(new Error('enough')), 50);
     await assert.rejects(waited, /enough/);
     const gone = bench.driver.wait(id);
-    setTimeout(() => void bench.driver.remove(id), 50);
+    // No sign tells that a wait is in place.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await bench.driver.remove(id);
     assert.equal((await gone).code, 137);
   },
 
@@ -118,6 +120,12 @@ export const lives: Cases = {
     const { id } = await bench.driver.create(bench.spec(image, { command: ['/no/such/program'] }));
     const text = await refuses(bench.driver.start(id), 'start-failed');
     assert.match(text, /no such program|\/no\/such\/program/);
+  },
+
+  'one that was never started is stopped already': async (bench) => {
+    const { id } = await bench.driver.create(bench.spec(await bench.image()));
+    assert.deepEqual(await bench.driver.stop(id, 60_000), { code: 0, outOfMemory: false });
+    await refuses(bench.driver.stop('0'.repeat(64), 0), 'no-such-instance');
   },
 
   'an instance of a name that is taken is refused': async (bench) => {

@@ -61,7 +61,8 @@ export function containerSpec(placed: PlacedSpec): object {
     Labels: {
       ...writeLabels(spec.instanceId, spec.labels),
       [label.disk]: String(spec.disk),
-      ...(gpus ? { [label.gpus]: gpus.uuids.join(',') } : {}),
+      // Also where it has none: an image's own label of that name would count.
+      [label.gpus]: gpus?.uuids.join(',') ?? '',
     },
     HostConfig: {
       NetworkMode: network,
@@ -72,7 +73,7 @@ export function containerSpec(placed: PlacedSpec): object {
       RestartPolicy: { Name: 'no' },
       CapDrop: ['ALL'],
       CapAdd: keptCapabilities,
-      SecurityOpt: ['no-new-privileges:true'],
+      SecurityOpt: ['no-new-privileges'],
       IpcMode: 'private',
       CgroupnsMode: 'private',
       NanoCpus: Math.round(spec.cpus * 1e9),

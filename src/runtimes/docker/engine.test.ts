@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { Engine, EngineError } from './engine.ts';
 import { findEngine } from './engine-address.ts';
@@ -113,4 +114,24 @@ test('without an engine, it is said what is missing and how to get it', async (t
   const { host } = await at(t, () => {});
   const hung = await open(host);
   assert.match('missing' in hung ? hung.missing : '', /did not answer .* within 200 ms/);
+});
+
+test('a body that is refused in its midst is not sent on, and its connection is closed', async (t) => {
+  let closed!: () => void;
+  const gone = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const { engine } = await at(t, (request, response) => {
+    request.socket.once('close', closed);
+    response.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"no path"}');
+  });
+  const endless = new Readable({
+    read() {
+      setTimeout(() => this.push(Buffer.alloc(1 << 16)), 1);
+    },
+  });
+  const write = engine.call({ method: 'PUT', path: '/a', file: endless, deadline: 0 });
+  await assert.rejects(write, { status: 404 });
+  await gone;
+  endless.destroy();
 });

@@ -27,6 +27,8 @@ export interface EngineRequest {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the answer, or for a stream its head, is there; 0: none. */
   readonly deadline?: number;
+  /** It makes or takes away much: a busy engine may take four times as long as for others. */
+  readonly slow?: boolean;
 }
 
 export interface EngineOptions {
@@ -108,7 +110,7 @@ export class Engine {
   async #dialOnce(request: EngineRequest, kind: object): Promise<unknown> {
     const { signal } = request;
     signal?.throwIfAborted();
-    const limit = request.deadline ?? this.#deadline;
+    const limit = request.deadline ?? this.#deadline * (request.slow ? 4 : 1);
     const abort = new AbortController();
     const onAbort = () => abort.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -130,6 +132,8 @@ export class Engine {
       });
     } catch (error) {
       signal?.removeEventListener('abort', onAbort);
+      // Refused in the midst of a body: the rest of it is not sent, and its connection is of no more use.
+      if (request.file) abort.abort();
       if (signal?.aborted) throw signal.reason;
       throw this.#explained(error, request, late ? limit : undefined);
     } finally {

@@ -52,7 +52,7 @@ export function gpusInUse(
   containers: readonly { readonly Labels: Readonly<Record<string, string>> | null }[],
 ): Set<string> {
   const given = containers.flatMap(({ Labels }) => Labels?.[label.gpus]?.split(',') ?? []);
-  return new Set(given);
+  return new Set(given.filter(Boolean));
 }
 
 /** Throws `invalid-spec` where there are not so many, or `in-use` where others have them. */

@@ -88,6 +88,7 @@ export class Instances {
       path: '/containers/create',
       query: { name: spec.instanceId },
       body,
+      slow: true,
     });
     return {
       id: Id,
@@ -101,7 +102,7 @@ export class Instances {
 
   async start(id: string): Promise<RuntimeInstance> {
     try {
-      await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/start` });
+      await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/start`, slow: true });
     } catch (error) {
       if (isAbsent(error)) throw noSuchInstance(id);
       throw refused(error, {
@@ -217,6 +218,9 @@ export class Instances {
   }
 
   async stop(id: string, graceMs: number): Promise<InstanceExit> {
+    const { State } = await this.inspect(id);
+    // It has nothing to end.
+    if (stateOf(State.Status) === 'created') return { code: 0, outOfMemory: false };
     const abort = new AbortController();
     const ended = this.wait(id, abort.signal);
     ended.catch(() => {});
@@ -234,7 +238,8 @@ export class Instances {
   }
 
   async remove(id: string): Promise<void> {
-    const remove = { method: 'DELETE', path: pathOf(id), query: { force: true, v: true } } as const;
+    const query = { force: true, v: true };
+    const remove = { method: 'DELETE', path: pathOf(id), query, slow: true } as const;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#deps.engine.call(remove);
