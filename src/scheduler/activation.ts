@@ -104,6 +104,7 @@ export interface RequestEnd {
   readonly target: ActivationTarget;
   readonly requestId: string;
   readonly instanceId: string | undefined;
+  /** When its head came (UTC milliseconds): it ended `totalMs` later. */
   readonly at: number;
   readonly method: string;
   readonly host: string;

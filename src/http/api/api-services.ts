@@ -9,6 +9,7 @@ import type { WebhookService } from '../../events/webhook-service.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
+import type { LiveRecords } from '../../scheduler/records/open-records.ts';
 import type { Services } from '../services.ts';
 import type { SessionCookies } from '../session-cookies.ts';
 import type { Cursors } from './cursor.ts';
@@ -37,6 +38,8 @@ export interface ApiServices extends Services {
   readonly followers: Followers;
   readonly imageIntake: ImageIntake;
   readonly webhooks: WebhookService;
+  /** What functions do now; what they did is in the stores. Undefined: none run here. */
+  readonly records?: LiveRecords | undefined;
   /** Undefined: no functions here. */
   readonly runtime?: RuntimeServices | undefined;
 }

@@ -26,9 +26,10 @@ export async function openStream(
   secret: string,
   query = '',
   headers: Record<string, string> = {},
+  route = '/events',
 ): Promise<Stream> {
   const asked = request({
-    ...{ port, host: '127.0.0.1', path: `/api/v1/events${query}`, agent: false },
+    ...{ port, host: '127.0.0.1', path: `/api/v1${route}${query}`, agent: false },
     headers: { Authorization: `Bearer ${secret}`, ...headers },
   });
   t.after(() => asked.destroy());

@@ -91,7 +91,11 @@ function gapOf(after: number | undefined, first: number, last: number) {
 }
 
 /** Asks again and again who calls, and ends the stream where the answer is no longer the same. */
-function keepIdentity({ req, identity, services }: Call, follower: Follower, everyMs: number) {
+export function keepIdentity(
+  { req, identity, services }: Call,
+  follower: Follower,
+  everyMs: number,
+) {
   const kept: { identity: Identity; stop: () => void } = { identity, stop: () => {} };
   let asking = false;
   const timer = setInterval(async () => {

@@ -7,6 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { ActivationTarget, RequestEnd, RequestObserver } from '../activation.ts';
 import type { InstanceObserver, InstanceState } from '../instance.ts';
 import { Latencies } from './latencies.ts';
+import type { RecordsObserver, RequestLeft } from './observers.ts';
 
 /** Figures of one service of one deployment over some minutes, and what is true of it now. */
 export interface ServiceFigures {
@@ -57,7 +58,7 @@ const mostKept = 1000;
 const over: readonly InstanceState[] = ['terminated', 'dead'];
 
 /** Adds up, for Prometheus and for the API, what is told of instances and requests. In memory: since the start. */
-export class FunctionFigures implements InstanceObserver, RequestObserver {
+export class FunctionFigures implements RecordsObserver {
   readonly #clock: Clock;
   readonly #metrics: FunctionMetrics;
   /** In the order of their last use. */
@@ -96,14 +97,16 @@ export class FunctionFigures implements InstanceObserver, RequestObserver {
     minute.mostConcurrent = Math.max(minute.mostConcurrent, figures.inFlight);
   }
 
-  ended(event: RequestEnd): void {
-    const { target, instanceId, status, error, start, totalMs, queueMs } = event;
+  left({ target, instanceId }: RequestLeft): void {
     const figures = this.#of(target);
-    const instance = instanceId === undefined ? undefined : figures.instances.get(instanceId);
-    if (instance && instance.inFlight > 0) {
-      instance.inFlight -= 1;
-      figures.inFlight -= 1;
-    }
+    const instance = figures.instances.get(instanceId);
+    if (!instance || instance.inFlight === 0) return;
+    instance.inFlight -= 1;
+    figures.inFlight -= 1;
+  }
+
+  ended({ target, status, error, start, totalMs, queueMs }: RequestEnd): void {
+    const figures = this.#of(target);
     const failed = error !== undefined || status >= 500;
     const minute = this.#minute(figures);
     minute.requests += 1;

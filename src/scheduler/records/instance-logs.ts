@@ -9,6 +9,7 @@ import type { InstanceObserver, InstanceView } from '../instance.ts';
 import { InFlight } from './in-flight.ts';
 import { lineText } from './line-text.ts';
 import { type FollowerTimes, LogFollower } from './log-follower.ts';
+import type { RecordsObserver, RequestLeft } from './observers.ts';
 import type { NewLine } from './recorder.ts';
 
 export interface InstanceLogsDeps {
@@ -43,13 +44,17 @@ interface Watched {
 const endBracketMs = 100;
 const knownLines = 1000;
 const sweepMs = 10_000;
-const over: readonly InstanceView['state'][] = ['terminated', 'dead'];
+const over: readonly InstanceView['state'][] = ['terminated', 'dead', 'crash-backoff'];
+const early: readonly InstanceView['state'][] = ['pending', 'pulling', 'starting'];
+const mostOver = 2000;
 
 /** What instances say: their lines, to whom they belong, and what happened to them. */
-export class InstanceLogs implements InstanceObserver, RequestObserver {
+export class InstanceLogs implements RecordsObserver {
   readonly #deps: InstanceLogsDeps;
   readonly #times: Partial<FollowerTimes>;
   readonly #instances = new Map<string, Watched>();
+  /** The last ones that have ended. */
+  readonly #over = new Set<string>();
   readonly #finishing = new Set<Promise<void>>();
   readonly #sweeping: NodeJS.Timeout;
   #closed = false;
@@ -68,17 +73,20 @@ export class InstanceLogs implements InstanceObserver, RequestObserver {
     const { instanceId, target, state } = view;
     let watched = this.#instances.get(instanceId);
     if (!watched) {
-      // It ended before, and was told of again.
-      if (over.includes(state) && runtime === undefined) return;
+      // Its end is told of more than once, by each of its last states.
+      if (over.includes(state) && (runtime === undefined || this.#over.has(instanceId))) return;
       watched = { target, flight: new InFlight(), follower: undefined, closing: new Map() };
       this.#instances.set(instanceId, watched);
     }
-    const runs = runtime?.state === 'running' || runtime?.state === 'frozen';
-    if (runtime && (runs || over.includes(state))) {
+    // One that is only made yet has no lines to follow.
+    const ran = runtime?.state !== 'created' || !early.includes(state);
+    if (runtime && ran) {
       watched.follower ??= this.#follow(instanceId, watched, runtime.id);
     }
     if (!over.includes(state)) return;
     this.#instances.delete(instanceId);
+    this.#over.add(instanceId);
+    if (this.#over.size > mostOver) this.#over.delete(this.#over.values().next().value!);
     const ending = this.#end(instanceId, watched, { at, exit, reason: view.reason });
     this.#finishing.add(ending);
     void ending.finally(() => this.#finishing.delete(ending));
@@ -92,11 +100,13 @@ export class InstanceLogs implements InstanceObserver, RequestObserver {
     this.#bracket(instanceId, target, requestId, at, 'start');
   }
 
-  ended(event: RequestEnd): void {
-    const { target, requestId, instanceId, at, totalMs } = event;
+  left({ instanceId, requestId, at }: RequestLeft): void {
+    this.#instances.get(instanceId)?.flight.ended(requestId, at);
+  }
+
+  ended({ target, requestId, instanceId, totalMs }: RequestEnd, at: number): void {
     if (instanceId === undefined) return;
     const watched = this.#instances.get(instanceId);
-    watched?.flight.ended(requestId, at);
     const { brackets } = this.#deps;
     if (brackets(target.service, requestId, 'end', totalMs).length === 0) return;
     const write = () => {

@@ -114,3 +114,22 @@ test('metering: storage counts once a day, however often Gantry starts', async (
   const day = Date.UTC(2026, 10, 21);
   assert.deepEqual([event?.kind, event?.from, event?.to], ['storage', day, day + 86_400_000]);
 });
+
+test('metering: a request that was sent to another instance is in flight there alone', async (t) => {
+  const { to, start, end, pass, usage, close } = await openTestRecords(t);
+  for (const id of ['ins_1', 'ins_2']) to(web, id, 'idle');
+  start(web, 'ins_1', one);
+  pass(10);
+  start(web, 'ins_2', one);
+  pass(90);
+  end(web, 'ins_2', one, { totalMs: 100 });
+  // Another, whose instance broke, and which found no other.
+  start(web, 'ins_1', two);
+  pass(5);
+  end(web, undefined, two, { status: 502, error: 'broken', totalMs: 5 });
+  pass(60_000);
+  await close();
+  const memory = Map.groupBy(await usage(), ({ instanceId }) => instanceId);
+  const sum = (id: string) => memory.get(id)?.reduce((all, event) => all + event.memoryMbMs, 0);
+  assert.deepEqual([sum('ins_1'), sum('ins_2')], [15 * 512, 90 * 512]);
+});

@@ -4,9 +4,10 @@ import type { Clock } from '../../ports/clock.ts';
 import type { MeteringEvent } from '../../ports/commands-functions.ts';
 import { dayOf, type FunctionRecords, firstIdAt } from '../../ports/function-records.ts';
 import type { RuntimeDriver } from '../../ports/runtime-driver.ts';
-import type { ActivationTarget, RequestEnd, RequestObserver } from '../activation.ts';
+import type { ActivationTarget, RequestObserver } from '../activation.ts';
 import type { InstanceObserver } from '../instance.ts';
 import { byDay, Meter, type MeteredMachine } from './meter.ts';
+import type { RecordsObserver, RequestLeft } from './observers.ts';
 
 export interface MeteringDeps {
   /** Undefined while there is none: then CPU time is not known, and counts as none. */
@@ -54,7 +55,7 @@ const megabyte = 2 ** 20;
 const day = 86_400_000;
 
 /** Meters instances, pulls and what projects store, and writes it down at least every minute. */
-export class Metering implements InstanceObserver, RequestObserver {
+export class Metering implements RecordsObserver {
   readonly #deps: MeteringDeps;
   readonly #times: MeteringTimes;
   readonly #metered = new Map<string, Metered>();
@@ -77,7 +78,7 @@ export class Metering implements InstanceObserver, RequestObserver {
 
   changed({ view, runtime, at }: Parameters<InstanceObserver['changed']>[0]): void {
     const { instanceId, target, state } = view;
-    if (state === 'terminated' || state === 'dead') {
+    if (state === 'terminated' || state === 'dead' || state === 'crash-backoff') {
       const metered = this.#metered.get(instanceId);
       this.#metered.delete(instanceId);
       if (!metered) return;
@@ -112,10 +113,12 @@ export class Metering implements InstanceObserver, RequestObserver {
     if (metered.meter.started(at)) this.#look(metered, false);
   }
 
-  ended({ instanceId, at }: RequestEnd): void {
-    const metered = instanceId === undefined ? undefined : this.#metered.get(instanceId);
+  left({ instanceId, at }: RequestLeft): void {
+    const metered = this.#metered.get(instanceId);
     if (metered?.meter.ended(at)) this.#look(metered, false);
   }
+
+  ended(): void {}
 
   /** Looks at what is busy, and writes down what is old enough. */
   async tick(): Promise<void> {

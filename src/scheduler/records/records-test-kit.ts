@@ -181,8 +181,9 @@ export async function openTestRecords(
       requestId: string,
       event: Partial<RequestEnd> & { start?: StartStages | undefined } = {},
     ) {
+      const at = now - (event.totalMs ?? 10);
       records.observer.ended({
-        ...{ target: of, requestId, instanceId, at: now, method: 'GET', host: 'web.localhost' },
+        ...{ target: of, requestId, instanceId, at, method: 'GET', host: 'web.localhost' },
         ...{ path: '/', status: 200, error: undefined, start: undefined, queueMs: 0 },
         ...{ firstByteMs: 5, totalMs: 10, requestBytes: 0, responseBytes: 2 },
         ...event,

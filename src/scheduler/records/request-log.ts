@@ -1,6 +1,7 @@
 import type { ColdStart, RequestRecord } from '../../ports/commands-functions.ts';
-import type { ActivationTarget, RequestEnd, RequestObserver, StartStages } from '../activation.ts';
+import type { ActivationTarget, RequestEnd, StartStages } from '../activation.ts';
 import type { InstanceObserver } from '../instance.ts';
+import type { RecordsObserver } from './observers.ts';
 
 export interface RequestLogDeps {
   readonly request: (record: RequestRecord) => void;
@@ -33,7 +34,7 @@ interface Way {
 }
 
 /** Keeps each request, and the stages of each start. */
-export class RequestLog implements InstanceObserver, RequestObserver {
+export class RequestLog implements RecordsObserver {
   readonly #deps: RequestLogDeps;
   readonly #ways = new Map<string, Way>();
 
@@ -78,13 +79,17 @@ export class RequestLog implements InstanceObserver, RequestObserver {
 
   started(): void {}
 
+  left(): void {}
+
   ended(event: RequestEnd): void {
-    const { target, requestId, instanceId, at, start, error, totalMs, queueMs, firstByteMs } =
-      event;
+    const { target, requestId, instanceId, at, start, error } = event;
+    const [totalMs, queueMs, firstByteMs] = [event.totalMs, event.queueMs, event.firstByteMs].map(
+      rounded,
+    ) as [number, number, number];
     this.#deps.request({
       id: requestId,
       ...{ projectId: target.projectId, deploymentId: target.deploymentId },
-      ...{ service: target.service.name, instanceId, at: Math.round(at - totalMs) },
+      ...{ service: target.service.name, instanceId, at: Math.round(at) },
       method: event.method.slice(0, 32),
       host: event.host.slice(0, mostHost),
       path: pathOf(event.path),
@@ -94,11 +99,11 @@ export class RequestLog implements InstanceObserver, RequestObserver {
     });
     if (instanceId === undefined) return;
     const way = this.#ways.get(instanceId);
-    const appMs = start && Math.max(0, firstByteMs - queueMs);
+    const appMs = start && rounded(Math.max(0, firstByteMs - queueMs));
     if (start?.from === 'frozen') {
       if (way?.thawTold) return;
       if (way) way.thawTold = true;
-      const thawedAt = Math.round(at - totalMs + queueMs);
+      const thawedAt = Math.round(at + queueMs);
       this.#record(instanceId, { at: thawedAt, target, stages: start }, appMs, undefined);
     } else if (way?.open) {
       const { open } = way;
@@ -143,8 +148,8 @@ export class RequestLog implements InstanceObserver, RequestObserver {
     const start: ColdStart = {
       ...{ instanceId, projectId: target.projectId, deploymentId: target.deploymentId },
       ...{ service: target.service.name, digest: target.service.digest, at, from: stages.from },
-      ...{ queueMs: stages.queue, pullMs: stages.pull, createMs: stages.create },
-      ...{ bootMs: stages.boot, appMs, error },
+      ...{ queueMs: rounded(stages.queue), pullMs: rounded(stages.pull) },
+      ...{ createMs: rounded(stages.create), bootMs: rounded(stages.boot), appMs, error },
     };
     this.#deps.coldStart(start, target);
   }
@@ -158,6 +163,8 @@ function stagesOf({ since, createdAt, startingAt, pullMs }: Way, at: number): St
     boot: Math.max(0, at - starting),
   };
 }
+
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
 /** Queries hold tokens and names of people: they are not kept. */
 function pathOf(path: string): string {

@@ -4,6 +4,7 @@ import { eventRows } from './events.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
 import { projectRows } from './projects.ts';
+import { recordRows } from './records.ts';
 import { repositoryRows } from './repositories.ts';
 import { runRows } from './runs.ts';
 import { signInRows } from './sign-in.ts';
@@ -20,4 +21,5 @@ export const rows: Rows = {
   ...eventRows,
   ...uploadRows,
   ...runRows,
+  ...recordRows,
 };

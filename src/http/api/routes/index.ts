@@ -4,6 +4,12 @@ import { auditRoutes } from './audit.ts';
 import { checkRoutes } from './check.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
+import { billRoutes } from './functions/bill.ts';
+import { coldStartRoutes } from './functions/cold-starts.ts';
+import { functionLogRoutes } from './functions/logs.ts';
+import { functionMetricRoutes } from './functions/metrics.ts';
+import { functionRequestRoutes } from './functions/requests.ts';
+import { functionUsageRoutes } from './functions/usage.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
 import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
@@ -56,6 +62,12 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...webhookRoutes,
     ...deliveryRoutes,
     ...auditRoutes,
+    ...functionLogRoutes,
+    ...functionRequestRoutes,
+    ...coldStartRoutes,
+    ...functionMetricRoutes,
+    ...functionUsageRoutes,
+    ...billRoutes,
   ];
   return [...routes, ...metaRoutes(routes, about)];
 }
