@@ -11,6 +11,7 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import type { RuntimeServices } from './http/api/runtime-services.ts';
 import type { Origins } from './http/origin.ts';
 import { sessionCookie } from './http/session-cookies.ts';
+import { flowCookie } from './http/sign-in-endpoints.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { describe, refuse } from './oci/errors.ts';
@@ -195,7 +196,7 @@ export async function openFunctions(
     ...{ ...metadata, clock, origins: deps.origins, domain, observer },
     address,
     ownHosts: ownHosts(config),
-    ownCookies: [sessionCookie],
+    ownCookies: [sessionCookie, flowCookie],
     waitReady: (id, signal) => watch.waitReady(id, signal),
     waitMs: config.functions.startTimeout,
     sandboxHosts: sandboxes?.hosts,
@@ -206,8 +207,8 @@ export async function openFunctions(
     failed: (error, requestId) =>
       logger.error('function request failed', { requestId, cause: describe(error) }),
     limits: {
-      request: 4 * 2 ** 30,
-      response: 4 * 2 ** 30,
+      request: config.functions.requestLimit,
+      response: config.functions.responseLimit,
       timeoutMs: defaultPoolSettings.requestTimeoutMs,
     },
   });

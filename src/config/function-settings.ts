@@ -10,8 +10,8 @@ import {
   recordSettings,
   recordsConfig,
 } from './record-settings.ts';
-import { duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
-import { parseDuration } from './units.ts';
+import { bytes, duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
+import { parseBytes, parseDuration } from './units.ts';
 
 /** Settings of functions. */
 export const functionSettings = {
@@ -63,6 +63,18 @@ export const functionSettings = {
     description: 'How long a container may take until its HTTP server listens.',
     example: '60s',
   },
+  functionsRequestLimit: {
+    ...bytes(1, 2 ** 50, 'from 1B to 1PiB'),
+    default: '4GiB',
+    description: 'The largest body that a request to a function may have.',
+    example: '100MB',
+  },
+  functionsResponseLimit: {
+    ...bytes(1, 2 ** 50, 'from 1B to 1PiB'),
+    default: '4GiB',
+    description: 'The largest answer that a function may give.',
+    example: '100MB',
+  },
   ...isolationSettings,
   ...recordSettings,
 } as const satisfies Record<string, SettingSchema>;
@@ -75,6 +87,8 @@ export interface GivenFunctionSettings extends GivenIsolationSettings, GivenReco
   readonly pullAddress?: string;
   readonly region: string;
   readonly startTimeout: string;
+  readonly functionsRequestLimit: string;
+  readonly functionsResponseLimit: string;
 }
 
 export interface FunctionsConfig {
@@ -87,6 +101,9 @@ export interface FunctionsConfig {
   readonly region: string;
   /** Milliseconds. */
   readonly startTimeout: number;
+  /** Bytes of bodies. */
+  readonly requestLimit: number;
+  readonly responseLimit: number;
   readonly isolation: IsolationConfig;
   readonly records: RecordsConfig;
 }
@@ -99,6 +116,8 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     pullAddress: s.pullAddress,
     region: s.region,
     startTimeout: parseDuration(s.startTimeout)!,
+    requestLimit: parseBytes(s.functionsRequestLimit)!,
+    responseLimit: parseBytes(s.functionsResponseLimit)!,
     isolation: isolationConfig(s),
     records: recordsConfig(s),
   };

@@ -8,7 +8,7 @@ import { type SignInPage, signInHeaders, signInPage } from './sign-in-page.ts';
 import { recordingSignIn } from './sign-in-record.ts';
 import { createFormLimit } from './token-endpoint.ts';
 
-const flowCookie = 'gantry_signin';
+export const flowCookie = 'gantry_signin';
 const home = '/signin';
 
 /** The door for browsers, below /signin: a page, the way to the provider and back, a form for tokens. */
