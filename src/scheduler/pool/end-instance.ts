@@ -41,6 +41,7 @@ export class InstanceEnd {
 
   async #end(instance: Instance, owner: InstanceOwner, reason: string): Promise<void> {
     if (instance.over) return;
+    instance.reason = reason;
     instance.givenUp.abort(new Error(reason));
     if (instance.state === 'running') {
       instance.move('draining', { reason });

@@ -112,9 +112,9 @@ export class Instance {
     return starts || this.changing !== undefined;
   }
 
-  /** Counts towards the most that there may be: all but those that end. */
+  /** Counts towards the most that there may be: all but those that end, or will once another is there. */
   get counts(): boolean {
-    if (this.ahead || this.ending !== undefined) return false;
+    if (this.ahead || this.outdated || this.ending !== undefined) return false;
     return this.coming || this.idleOrBusy || this.#state === 'frozen';
   }
 
