@@ -1,6 +1,6 @@
 import type { LayerCompression } from '../oci/media-types.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
-import type { ProjectSettings } from '../ports/projects.ts';
+import type { ProjectFunctions, ProjectSettings } from '../ports/projects.ts';
 import type { Visibility } from '../ports/repositories.ts';
 import type { Account, Member, PlanName, Role, Team } from '../ports/teams.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -99,6 +99,8 @@ export interface ProjectSettingsChange {
   readonly layerCompressions?: LayerCompression[] | null;
   /** `os/architecture`; null: all. */
   readonly platforms?: string[] | null;
+  /** What is given of it replaces. */
+  readonly functions?: ProjectFunctions;
 }
 
 export interface ProjectView {

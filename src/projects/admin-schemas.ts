@@ -8,6 +8,7 @@ interface Param {
   readonly description: string;
   readonly nullable?: true;
   readonly format?: string;
+  readonly pattern?: string;
   readonly enum?: readonly (string | null)[];
   readonly minLength?: number;
   readonly maxLength?: number;
@@ -17,7 +18,8 @@ interface Param {
   readonly maxItems?: number;
   readonly items?: Omit<Param, 'description'>;
   readonly maxProperties?: number;
-  readonly additionalProperties?: Omit<Param, 'description'>;
+  readonly properties?: Readonly<Record<string, Omit<Param, 'description'>>>;
+  readonly additionalProperties?: false | Omit<Param, 'description'>;
 }
 
 export interface ParamsSchema {
@@ -97,6 +99,17 @@ const settings = {
     maxItems: 50,
     items: { type: 'string', format: 'platform' },
     description: '1 to 50 platforms as os/architecture, such as linux/amd64; or null for all',
+  },
+  functions: {
+    type: 'object',
+    properties: {
+      enabled: { type: 'boolean' },
+      autoDeploy: { type: 'boolean' },
+      productionTag: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$' },
+      network: { type: 'string', enum: ['public', 'open'] },
+    },
+    additionalProperties: false,
+    description: 'some of: enabled, autoDeploy, productionTag, network',
   },
 } as const satisfies Record<string, Param>;
 

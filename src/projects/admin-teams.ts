@@ -124,7 +124,8 @@ async function newProject(path: string, lookup: AdminLookup) {
 
 /** What is given replaces, null removes, absent stays. */
 function changed(settings: ProjectSettings, change: ProjectSettingsChange): ProjectSettings {
-  const merged = { ...settings, ...change };
+  const functions = change.functions && { ...settings.functions, ...change.functions };
+  const merged = { ...settings, ...change, ...(functions && { functions }) };
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
 }
 

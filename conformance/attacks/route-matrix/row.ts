@@ -71,6 +71,7 @@ export function absentLike(value: string): string {
   const id = /^([a-z]+)_[0-9a-f]{32}$/.exec(value);
   if (id) return `${id[1]}_${String(++made).padStart(32, '0')}`;
   if (/^sha256:[0-9a-f]{64}$/.test(value)) return `sha256:${String(++made).padStart(64, '0')}`;
+  if (value.endsWith('.example.com')) return `${unique('absent')}.example.com`;
   return /^[A-Z0-9_]+$/.test(value) ? `ABSENT_${++made}` : unique('absent');
 }
 

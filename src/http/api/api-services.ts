@@ -13,6 +13,7 @@ import type { LiveRecords } from '../../scheduler/records/open-records.ts';
 import type { Services } from '../services.ts';
 import type { SessionCookies } from '../session-cookies.ts';
 import type { Cursors } from './cursor.ts';
+import type { FunctionServices } from './function-services.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Principals } from './principal.ts';
 import type { RuntimeServices } from './runtime-services.ts';
@@ -40,6 +41,8 @@ export interface ApiServices extends Services {
   readonly webhooks: WebhookService;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;
+  /** Undefined: nothing runs here. */
+  readonly functions?: FunctionServices | undefined;
   /** Undefined: no functions here. */
   readonly runtime?: RuntimeServices | undefined;
 }

@@ -1,4 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { closest } from '../../config/closest.ts';
 import { refuse } from '../../oci/errors.ts';
 import { formats } from './formats.ts';
 import type { Schema } from './schema.ts';
@@ -32,7 +33,9 @@ function explain(error: ErrorObject, where: string) {
   if (error.keyword === 'additionalProperties') {
     const known = Object.keys(schema?.properties ?? {}).join(', ') || 'nothing';
     const extra = String(error.params.additionalProperty).slice(0, 100);
-    return refuse('invalid', `${name} takes no "${extra}".`, `It takes: ${known}.`);
+    const near = closest(extra, Object.keys(schema?.properties ?? {}));
+    const guess = near ? `Did you mean "${near}"? ` : '';
+    return refuse('invalid', `${name} takes no "${extra}".`, `${guess}It takes: ${known}.`);
   }
   if (error.keyword === 'required') {
     return refuse('invalid', `${name} needs "${error.params.missingProperty}".`, hint);

@@ -32,7 +32,7 @@ const record = (
 const second = 1000;
 const hour = 3_600_000;
 const day = 24 * hour;
-const variableNames = { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' } as const;
+const variableNames = { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,254}$' } as const;
 const idle = (environment: string) =>
   integer(
     second,
@@ -64,7 +64,7 @@ export const serviceProperties: Readonly<Record<string, SettingSchema>> = {
     type: 'object',
     maxProperties: 256,
     propertyNames: variableNames,
-    additionalProperties: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' },
+    additionalProperties: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,254}$' },
     description: "Variable -> name of the project's secret that it has.",
   },
   machineType: {

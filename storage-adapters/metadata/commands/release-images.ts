@@ -83,7 +83,7 @@ function inUse({ id, number, environment, name }: Live, digest: string | undefin
   return refuse(
     'conflict',
     `${digest ? `The image ${digest}` : 'An image of the repository'} is what ${where} runs (deployment ${number}, ${id}).`,
-    'Deploy another image there first, or end that environment: DELETE /api/v1/projects/<team>/<project>/environments/<environment>.',
+    'Deploy another image there first, or end that environment: DELETE /api/v1/teams/<team>/projects/<project>/environments/<environment>.',
     { deployment: id, environment, name },
   );
 }

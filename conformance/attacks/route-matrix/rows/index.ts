@@ -1,6 +1,7 @@
 import type { Rows } from '../row.ts';
 import { checkRows } from './check.ts';
 import { eventRows } from './events.ts';
+import { functionRows } from './functions.ts';
 import { metaRows } from './meta.ts';
 import { peopleRows } from './people.ts';
 import { projectRows } from './projects.ts';
@@ -22,4 +23,5 @@ export const rows: Rows = {
   ...uploadRows,
   ...runRows,
   ...recordRows,
+  ...functionRows,
 };

@@ -6,6 +6,7 @@ import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { billRoutes } from './functions/bill.ts';
 import { coldStartRoutes } from './functions/cold-starts.ts';
+import { functionRoutes } from './functions/index.ts';
 import { functionLogRoutes } from './functions/logs.ts';
 import { functionMetricRoutes } from './functions/metrics.ts';
 import { functionRequestRoutes } from './functions/requests.ts';
@@ -47,6 +48,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...projectRoutes,
     ...secretRoutes,
     ...variableRoutes,
+    ...functionRoutes,
     ...volumeRoutes,
     ...sandboxRoutes,
     ...oidcTokenRoutes,

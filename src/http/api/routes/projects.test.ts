@@ -9,7 +9,8 @@ test('projects: made, listed for who knows them, changed, deleted when empty', a
   const body = { slug: 'api', settings };
   const made = await call('POST', '/teams/acme/projects', { as, body });
   assert.equal(made.status, 201);
-  assert.deepEqual(made.body.settings, { layerCompressions: null, ...settings });
+  const functions = { enabled: true, autoDeploy: true, productionTag: 'latest', network: 'public' };
+  assert.deepEqual(made.body.settings, { layerCompressions: null, ...settings, functions });
   assert.equal((await call('POST', '/teams/acme/projects', { as, body })).status, 409);
   const slugs = async (by: string, query = '') => {
     const answer = await call('GET', `/teams/acme/projects${query}`, { as: by });
@@ -24,7 +25,7 @@ test('projects: made, listed for who knows them, changed, deleted when empty', a
   const path = '/teams/acme/projects/api';
   const change = { settings: { layerCompressions: ['zstd'], platforms: null } };
   const changed = await call('PATCH', path, { as, body: change });
-  assert.deepEqual(changed.body.settings, change.settings);
+  assert.deepEqual(changed.body.settings, { ...change.settings, functions });
   assert.deepEqual((await call('GET', path, { as })).body, changed.body);
   const reader = await token({ scope: 'read' });
   assert.equal((await call('PATCH', path, { as: reader, body: change })).status, 403);

@@ -1,3 +1,4 @@
+import { refuse } from '../../../oci/errors.ts';
 import type { Identity } from '../../../ports/identity.ts';
 import type { Project } from '../../../ports/projects.ts';
 import type { ProjectSettingsChange } from '../../../projects/admin-methods.ts';
@@ -17,10 +18,37 @@ const platforms = nullable(
     description: 'Platforms that images may have, as os/architecture; null: all.',
   }),
 );
-const settings = object({ layerCompressions, platforms }, { title: 'ProjectSettings' });
+const functionFields = {
+  enabled: { type: 'boolean', description: 'Whether pushed images run. false: what runs stops.' },
+  autoDeploy: {
+    type: 'boolean',
+    description: 'Whether a push to a repository without a service makes one of its name.',
+  },
+  productionTag: text(128, {
+    format: 'tag',
+    description: 'The tag that goes to production; others are previews.',
+  }),
+  network: {
+    ...oneOf('public', 'open'),
+    description:
+      'What functions reach: public, the internet alone; open, private networks, too. Set by operators.',
+  },
+} as const;
+const settings = object(
+  {
+    layerCompressions,
+    platforms,
+    functions: object(functionFields, { title: 'ProjectFunctions' }),
+  },
+  { title: 'ProjectSettings' },
+);
+const functionChange = object(functionFields, {
+  optional: Object.keys(functionFields),
+  title: 'ProjectFunctionsChange',
+});
 const change = object(
-  { layerCompressions, platforms },
-  { optional: ['layerCompressions', 'platforms'], title: 'ProjectSettingsChange' },
+  { layerCompressions, platforms, functions: functionChange },
+  { optional: ['layerCompressions', 'platforms', 'functions'], title: 'ProjectSettingsChange' },
 );
 const project = object(
   {
@@ -67,8 +95,9 @@ export const projectRoutes: readonly Route[] = [
     idempotent: true,
     body: object({ slug, settings: change }, { optional: ['settings'], title: 'NewProject' }),
     replies: { 201: { description: 'The project.', schema: project } },
-    async handle({ services, body, team }) {
+    async handle({ services, body, team, identity }) {
       const { slug, settings } = body as { slug: string; settings?: ProjectSettingsChange };
+      requireOperatorFor(identity, settings);
       const path = `${team.slug}/${slug}`;
       const made = await services.admin.call('project.create', { project: path, ...settings });
       const view = viewOf({ ...made, teamId: team.id, teamSlug: team.slug, slug });
@@ -97,8 +126,9 @@ export const projectRoutes: readonly Route[] = [
     access: { at: 'project', action: 'manage' },
     body: object({ settings: change }, { title: 'ProjectChange' }),
     replies: { 200: { description: 'The project as it is now.', schema: project } },
-    async handle({ services, body, project }) {
+    async handle({ services, body, project, identity }) {
       const { settings: given } = body as { settings: ProjectSettingsChange };
+      requireOperatorFor(identity, given, project.settings.functions?.network);
       const path = `${project.teamSlug}/${project.slug}`;
       const { settings } = await services.admin.call('project.settings', {
         ...{ project: path },
@@ -123,6 +153,21 @@ export const projectRoutes: readonly Route[] = [
   },
 ];
 
+/** Beyond the internet are the installation's own networks: its operators', not a team's. */
+function requireOperatorFor(
+  { operator }: Identity,
+  change: ProjectSettingsChange | undefined,
+  before: 'public' | 'open' = 'public',
+): void {
+  const wanted = change?.functions?.network ?? before;
+  if (operator || wanted === 'public' || wanted === before) return;
+  throw refuse(
+    'denied',
+    'Only an operator of this installation opens private networks to functions.',
+    'Ask an operator.',
+  );
+}
+
 /** Undefined: all. */
 function knownProjects({ grants, operator }: Identity, teamId: string): string[] | undefined {
   const own = grants.filter((grant) => grant.teamId === teamId && grant.actions.length > 0);
@@ -136,6 +181,10 @@ function viewOf({ id, teamSlug, slug, plan, settings, createdAt }: Project) {
     settings: {
       layerCompressions: settings.layerCompressions ?? null,
       platforms: settings.platforms ?? null,
+      functions: {
+        ...{ enabled: true, autoDeploy: true, productionTag: 'latest', network: 'public' },
+        ...settings.functions,
+      },
     },
     createdAt: toTime(createdAt),
   };

@@ -14,11 +14,15 @@ const team = object(
     slug: { type: 'string' },
     name: { type: 'string' },
     plan,
+    functions: { type: 'boolean', description: 'Whether pushed images run.' },
     createdAt: time,
   },
   { title: 'Team' },
 );
-const viewOf = ({ createdAt, ...rest }: Team) => ({ ...rest, createdAt: toTime(createdAt) });
+const viewOf = ({ createdAt, functions = true, ...rest }: Team) => ({
+  ...{ ...rest, functions },
+  createdAt: toTime(createdAt),
+});
 
 export const teamRoutes: readonly Route[] = [
   {
@@ -80,13 +84,19 @@ export const teamRoutes: readonly Route[] = [
       'With another slug, every name of the team’s images changes at once, and no other team can take the old slug for 90 days.',
     access: { at: 'team', action: 'manage' },
     body: object(
-      { slug, name: title, plan },
-      { optional: ['slug', 'name', 'plan'], title: 'TeamChange' },
+      {
+        ...{ slug, name: title, plan },
+        functions: {
+          type: 'boolean',
+          description: 'Whether pushed images run. false: what runs stops.',
+        },
+      },
+      { optional: ['slug', 'name', 'plan', 'functions'], title: 'TeamChange' },
     ),
     replies: { 200: { description: 'The team as it is now.', schema: team } },
     refusals: [409],
     async handle({ services, body, identity, team: { id: teamId } }: Call) {
-      const change = body as Partial<Pick<Team, 'slug' | 'name' | 'plan'>>;
+      const change = body as Partial<Pick<Team, 'slug' | 'name' | 'plan' | 'functions'>>;
       if (change.plan !== undefined && !identity.operator) {
         throw refuse(
           'denied',
