@@ -233,7 +233,7 @@ export async function openFunctions(
       deployer?.start();
     },
     async drain() {
-      await gateway.drain();
+      await gateway.drain(config.drainTimeout);
     },
     async close() {
       gateway.close();

@@ -17,3 +17,9 @@ export interface ExchangeDeps {
 
 /** Instances that are tried, where nothing was sent to the one before. */
 export const mostAttempts = 3;
+
+/** 1xx answers to one request: nothing holds a container back that sends more. */
+export const mostInformed = 16;
+
+/** What a timer of Node can wait, in milliseconds: one that is longer would be over at once. */
+export const timerLimit = 2 ** 31 - 1;

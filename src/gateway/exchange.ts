@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { InstanceLease } from '../scheduler/activation.ts';
-import { type ExchangeDeps, mostAttempts } from './exchange-deps.ts';
+import { type ExchangeDeps, mostAttempts, mostInformed, timerLimit } from './exchange-deps.ts';
 import {
   answerTooLarge,
   causeOf,
@@ -44,6 +44,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #status = 0;
   #error: string | undefined;
   #wrote = false;
+  #informed = 0;
 
   constructor(
     deps: ExchangeDeps,
@@ -64,6 +65,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Aborted where the client goes away. */
   get signal(): AbortSignal {
     return this.#aborted.signal;
+  }
+
+  get #over(): boolean {
+    return this.#phase === 'done';
   }
 
   /** To the same place with its slash. */
@@ -89,8 +94,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   async #attempt(placed: Placed): Promise<void> {
     this.#phase = 'waiting';
     this.#attempts++;
+    this.signal.throwIfAborted();
     const lease = await this.#deps.activator.acquire(placed.target, this);
-    if (this.signal.aborted) {
+    if (this.signal.aborted || this.#over) {
       lease.release({});
       this.#end(499, 'CLIENT_CLOSED');
       return;
@@ -163,15 +169,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#phase = 'answering';
     this.#res.writeHead(status, headers);
     // Most answers end in the same read: then head and body leave in one packet.
-    process.nextTick(flushHead, this);
+    process.nextTick((exchange: Exchange) => exchange.#flush(), this);
   }
 
   #inform(status: number, raw: Buffer[]): void {
-    if (status === 101 || this.#req.httpVersionMinor < 1 || this.#res.headersSent) return;
+    if (this.#informed++ > mostInformed || this.#req.httpVersionMinor < 1) return;
     this.#res.writeInformation(status, cleanFields(raw).flat());
   }
 
-  flush(): void {
+  #flush(): void {
     if (!this.#wrote && this.#phase === 'answering') this.#res.flushHeaders();
   }
 
@@ -215,9 +221,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (!this.#controller && !invalid && this.#attempts < mostAttempts) {
       this.#release(!closed);
       this.#attempt(this.#placed!).catch((reason: unknown) => this.refuse(reason));
-      return;
+    } else {
+      this.refuse(instanceFailed(error), closed ? 'cut' : 'broken');
     }
-    this.refuse(instanceFailed(error), closed ? 'cut' : 'broken');
   }
 
   /** Answers in place of the container. Does nothing where the request is done. */
@@ -253,16 +259,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #late = (): void => {
     if (this.#phase === 'done') return;
-    if (this.#phase === 'answering') {
-      this.#cut(this.#status, 'REQUEST_TIMEOUT');
-      return;
-    }
-    this.refuse(tooLate(this.#timeoutMs));
+    if (this.#phase === 'answering') this.#cut(this.#status, 'REQUEST_TIMEOUT');
+    else this.refuse(tooLate(this.#timeoutMs));
   };
 
   get #timeoutMs(): number {
     const { requestTimeoutMs } = this.#placed!.target.service.settings;
-    return requestTimeoutMs ?? this.#deps.limits.timeoutMs;
+    return Math.min(requestTimeoutMs ?? this.#deps.limits.timeoutMs, timerLimit);
   }
 
   #release(broken: boolean): void {
@@ -293,8 +296,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
       responseBytes: this.#responseBytes,
     });
   }
-}
-
-function flushHead(exchange: Exchange): void {
-  exchange.flush();
 }

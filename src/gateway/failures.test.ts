@@ -240,6 +240,35 @@ test('a drain refuses what is new and lets what is under way end', async (t) => 
   assert.equal(gateway.inFlight, 0);
 });
 
+test('a drain waits only so long', async (t) => {
+  const taken = Promise.withResolvers<void>();
+  const server = await container(t, () => taken.resolve());
+  const activator = new TestActivator(t, portOfServer(server));
+  const { port, gateway } = await gatewayFor(t, world(), activator);
+  const endless = ask(port).catch(() => {});
+  await taken.promise;
+  await gateway.drain(20);
+  assert.equal(gateway.inFlight, 1);
+  server.closeAllConnections();
+  await endless;
+});
+
+test('time that runs out while another instance is asked for gives that instance back', async (t) => {
+  const server = await container(t, echo);
+  const activator = new TestActivator(t, await closedPort(), portOfServer(server));
+  const gate = Promise.withResolvers<void>();
+  const { port } = await gatewayFor(t, world({ requestTimeoutMs: 150 }), activator);
+  const answer = ask(port);
+  while (activator.released.length === 0) {
+    activator.gate = activator.held > 0 ? gate.promise : activator.gate;
+    await new Promise(setImmediate);
+  }
+  assert.equal((await answer).status, 504);
+  gate.resolve();
+  while (activator.held > 0 || activator.released.length < 2) await new Promise(setImmediate);
+  assert.equal(activator.targets.length, 2);
+});
+
 test('a connection that is kept serves one request after another, and a refusal does not end it', async (t) => {
   const server = await container(t, echo);
   const activator = new TestActivator(t, portOfServer(server));

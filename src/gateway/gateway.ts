@@ -29,8 +29,11 @@ export interface Gateway {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** What names lead to has changed: nothing that was known is used any more. */
   changed(): void;
-  /** From here on requests are refused; resolves once none is under way, connections that were upgraded aside. */
-  drain(): Promise<void>;
+  /**
+   * From here on requests are refused. Resolves once none is under way, connections that were upgraded aside, or
+   * after `withinMs`.
+   */
+  drain(withinMs?: number): Promise<void>;
   /** Ends connections that were upgraded. */
   close(): void;
   /** Requests and upgraded connections under way. */
@@ -89,10 +92,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
       hosts.changed();
       placement.changed();
     },
-    drain: () => {
+    drain: async (withinMs) => {
       drained ??= Promise.withResolvers<void>();
-      if (requests === 0) drained.resolve();
-      return drained.promise;
+      const { promise, resolve } = drained;
+      if (requests === 0) resolve();
+      const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs);
+      await promise;
+      clearTimeout(timer);
     },
     close: () => {
       for (const tunnel of tunnels) tunnel.close();

@@ -50,7 +50,7 @@ const underWay: readonly DeploymentState[] = ['queued', 'pending', 'preparing', 
 
 /** Milliseconds after which the database is asked again. */
 const freshMs = 500;
-const mostSites = 10_000;
+const mostSites = 2_000;
 const mostTables = 1_000;
 /** Requests that wait for one deployment. */
 const mostWaiting = 1_000;
@@ -71,6 +71,7 @@ interface Entry {
 export class Sites {
   readonly #deps: SitesDeps;
   readonly #sites = new LRUCache<string, Entry>({ max: mostSites });
+  #changes = 0;
   readonly #tables = new LRUCache<string, RewriteTable>({ max: mostTables });
   readonly #waiting = new Map<string, number>();
 
@@ -80,6 +81,7 @@ export class Sites {
 
   /** Something was deployed, moved, paused or renamed: all is asked anew. */
   changed(): void {
+    this.#changes++;
     this.#sites.clear();
   }
 
@@ -98,12 +100,14 @@ export class Sites {
     let late: AbortSignal | undefined;
     for (let waits = 0; waits < mostWaits; waits++) {
       const at = this.#deps.clock.now();
+      const changes = this.#changes;
       const found = await lookUp();
       if (!found) throw nothingHere();
       const deployment = await this.#deploymentOf(found.to);
       if (deployment.state === 'ready') {
         const site = await this.#siteOf(deployment, found.service);
-        this.#sites.set(key, { site, at });
+        // What was read before a change is of use to this request alone.
+        if (changes === this.#changes) this.#sites.set(key, { site, at });
         return site;
       }
       late ??= AbortSignal.timeout(this.#deps.waitMs);

@@ -1,13 +1,19 @@
 import { type ClientRequest, type IncomingMessage, request, STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { InstanceLease } from '../scheduler/activation.ts';
-import { type ExchangeDeps, mostAttempts } from './exchange-deps.ts';
+import { type ExchangeDeps, mostAttempts, timerLimit } from './exchange-deps.ts';
 import type { Redirect } from './placement.ts';
 import { instanceFailed, internal, malformed, refusalOf, tooLate } from './refusal.ts';
 import { reportEnd } from './report.ts';
 import { hasBody } from './request-body.ts';
 import { cleanResponseHeaders } from './response-headers.ts';
 import { type Placed, serverTiming, upstreamHeaders } from './upstream-request.ts';
+
+const keepAliveMs = 60_000;
+/** Without a byte, once the container has said that it sends no more. */
+const endedMs = 60_000;
+const lingerMs = 5_000;
 
 /**
  * A connection that is to become something else than HTTP, such as a WebSocket. It holds its place in the
@@ -72,8 +78,9 @@ export class Tunnel {
   async #attempt(placed: Placed): Promise<void> {
     this.#attempts++;
     const { signal } = this.#aborted;
+    signal.throwIfAborted();
     const lease = await this.#deps.activator.acquire(placed.target, { id: this.#id, signal });
-    if (signal.aborted) {
+    if (signal.aborted || this.#done) {
       lease.release({});
       this.#end(499, 'CLIENT_CLOSED');
       return;
@@ -86,7 +93,10 @@ export class Tunnel {
       at: this.#deps.now(),
     });
     const { requestTimeoutMs = this.#deps.limits.timeoutMs } = placed.target.service.settings;
-    this.#timer ??= setTimeout(() => this.refuse(tooLate(requestTimeoutMs)), requestTimeoutMs);
+    this.#timer ??= setTimeout(
+      () => (this.#status ? this.#cut('REQUEST_TIMEOUT') : this.refuse(tooLate(requestTimeoutMs))),
+      Math.min(requestTimeoutMs, timerLimit),
+    );
     this.#send(placed, lease, performance.now());
   }
 
@@ -120,7 +130,10 @@ export class Tunnel {
         this.#received += chunk.length;
       });
       res.on('error', () => this.#cut('INSTANCE_FAILED'));
-      res.on('end', () => this.#end(this.#status, undefined));
+      res.on('end', () => {
+        this.#end(this.#status, undefined);
+        closeSoon(this.#client);
+      });
       res.pipe(this.#client);
     });
     upstream.on('error', (error) => {
@@ -139,7 +152,6 @@ export class Tunnel {
 
   /** The head of the container's answer, byte by byte: the HTTP server has given the connection away. */
   #answer(res: IncomingMessage, placed: Placed, lease: InstanceLease, sentAt: number): void {
-    clearTimeout(this.#timer);
     const status = res.statusCode!;
     const added = {
       ...lease.contract.responseHeaders(placed.request, lease.place),
@@ -163,8 +175,16 @@ export class Tunnel {
 
   /** Both ways as bytes, each end closed on its own. */
   #join(container: Duplex, head: Buffer): void {
+    clearTimeout(this.#timer);
     this.#container = container;
     const client = this.#client;
+    // Those who vanish without a word would hold their place for ever.
+    for (const end of [client, container])
+      if (end instanceof Socket) end.setKeepAlive(true, keepAliveMs);
+    // So would those who never close after the container has.
+    container.once('end', () => {
+      if (client instanceof Socket) client.setTimeout(endedMs, () => client.destroy());
+    });
     if (head.length > 0) container.unshift(head);
     if (this.#head.length > 0) client.unshift(this.#head);
     client.on('data', (chunk: Buffer) => {
@@ -198,6 +218,7 @@ export class Tunnel {
     pairs.push('connection', 'close');
     this.#end(status, code, broken);
     this.#client.end(`${headOf(status, pairs)}${body}`);
+    closeSoon(this.#client);
   }
 
   /** Both ends at once. */
@@ -251,6 +272,13 @@ export class Tunnel {
       responseBytes: this.#received,
     });
   }
+}
+
+/** A client that was answered may be slow to close, but not for ever. */
+function closeSoon(client: Duplex): void {
+  client.resume();
+  const timer = setTimeout(() => client.destroy(), lingerMs);
+  client.once('close', () => clearTimeout(timer));
 }
 
 function headOf(status: number, pairs: readonly string[]): string {
