@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,7 +31,7 @@ export async function flyCanary(options: CanaryOptions): Promise<string | undefi
   for (const project of ['canary a', 'canary b']) {
     const name = await networks.ensureNetwork(project, 'public');
     stack.defer(() => networks.remove(name));
-    if (!existsSync(`/sys/class/net/${name}`)) {
+    if (!(await hasInterface(name))) {
       return "The container engine's networks are not on this machine, or this process is in a container without the host's network.";
     }
     made.push(networks.find(name)!);
@@ -68,6 +68,12 @@ export async function flyCanary(options: CanaryOptions): Promise<string | undefi
   if (host.met() > 0) return 'An instance reached this host in spite of the rules.';
   if ((await other.met()) > before) return "An instance reached another project's.";
   return undefined;
+}
+
+/** In the network namespace of this process, which /sys may not be of. */
+async function hasInterface(name: string): Promise<boolean> {
+  const text = await readFile('/proc/net/dev', 'utf8');
+  return text.split('\n').some((line) => line.trim().startsWith(`${name}:`));
 }
 
 /** On every address of the host, for as long as the canary flies. */
