@@ -70,7 +70,7 @@ export class Sweeper {
     const { uploads, blobs, clock } = this.#deps;
     const now = clock.now();
     await this.#each(await uploads.expired(now, page), (row) => this.#endAbandoned(row, now));
-    await this.#each(await blobs.discardedKeys(page), (key) => this.#removeDiscarded(key));
+    await this.#each(await blobs.discardedKeys(page, now), (key) => this.#removeDiscarded(key));
   }
 
   /**

@@ -15,6 +15,8 @@ export interface BlobRow {
 export interface ResolvedBlob {
   readonly repository: Repository;
   readonly blob: BlobRow | undefined;
+  /** The blob is kept here until then, though nothing names it (UTC milliseconds). */
+  readonly leasedUntil: number;
 }
 
 /**
@@ -47,6 +49,9 @@ export interface Blobs {
   findReadable(digest: Digest, scope: CatalogScope | undefined): Awaitable<BlobRow | undefined>;
   measures(digests: readonly Digest[]): Awaitable<Measure[]>;
   pendingMeasures(limit: number): Awaitable<PendingMeasure[]>;
-  /** Keys whose bytes are to be removed: the losers of two uploads of one digest, and ended sessions. */
-  discardedKeys(limit: number): Awaitable<{ key: string; state: string | undefined }[]>;
+  /** Keys whose bytes are to be removed by `now` (absent: ever): the losers of two uploads of one digest, ended sessions, and what was collected. */
+  discardedKeys(
+    limit: number,
+    now?: number,
+  ): Awaitable<{ key: string; state: string | undefined }[]>;
 }

@@ -2,6 +2,7 @@ import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { LayerCompression } from '../oci/media-types.ts';
 import type { BlobRow, Measure } from './blobs.ts';
 import type { ApiCommands } from './commands-api.ts';
+import type { CollectionCommands } from './commands-collection.ts';
 import type { EventCommands } from './commands-events.ts';
 import type {
   DeploymentCommands,
@@ -68,6 +69,7 @@ export interface PutManifestArgs {
  */
 export interface Commands
   extends ApiCommands,
+    CollectionCommands,
     FunctionRecordCommands,
     VolumeCommands,
     SandboxCommands,

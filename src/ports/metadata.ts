@@ -1,5 +1,6 @@
 import type { AuditRows } from './audit.ts';
 import type { Blobs } from './blobs.ts';
+import type { Collection } from './collection.ts';
 import type { CommandWriter } from './commands.ts';
 import type { Events } from './events.ts';
 import type { FunctionRecords } from './function-records.ts';
@@ -28,6 +29,7 @@ export interface Metadata {
   readonly manifests: Manifests;
   readonly tags: Tags;
   readonly blobs: Blobs;
+  readonly collection: Collection;
   readonly uploads: Uploads;
   readonly teams: Teams;
   readonly projects: Projects;

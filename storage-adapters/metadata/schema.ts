@@ -94,7 +94,13 @@ export interface Schema {
     created_at: number;
   };
   blobs: { digest: string; key: string; size: number; created_at: number };
-  blob_links: { repository_id: string; digest: string; linked_at: number };
+  blob_links: {
+    repository_id: string;
+    digest: string;
+    linked_at: number;
+    /** Kept until then, though no manifest names it. */
+    leased_until: Generated<number>;
+  };
   measures: {
     digest: string;
     compression: string;
@@ -144,7 +150,7 @@ export interface Schema {
     expires_at: number;
   };
   /** Keys whose bytes nothing names any more, until they are removed. */
-  discarded_keys: { key: string; store_state: string | null };
+  discarded_keys: { key: string; store_state: string | null; due_at: Generated<number> };
   /** Events that the relay has not taken yet. A stream is a repository, or a team for what has none. */
   outbox: {
     id: string;

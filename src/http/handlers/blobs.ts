@@ -1,13 +1,17 @@
+import { mayAct } from '../../auth/authorizer.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { parseRange } from '../../oci/range.ts';
+import { blobLeaseMs } from '../../ports/commands-collection.ts';
+import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess, requirePull } from '../access.ts';
-import { answer, type Handler, sendHead } from '../context.ts';
+import { answer, type Context, type Handler, sendHead } from '../context.ts';
 import { sendStream } from '../send-stream.ts';
 import { absentPlace, unknownRepository } from './manifests.ts';
 
 /** distribution-spec, "Pulling blobs" and "Checking if content exists". */
-export const getBlob: Handler = async ({ req, res, request, session, path, services }) => {
+export const getBlob: Handler = async (context) => {
+  const { req, res, request, session, path, services } = context;
   const digest = requireDigest(request.reference);
   const resolved = await services.pull.resolveBlob(path, digest);
   const repository = resolved?.repository;
@@ -37,6 +41,7 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
     return;
   }
   if (req.method === 'HEAD') {
+    await keepForPusher(context, repository, digest, resolved.leasedUntil);
     headers.push('Content-Length', String(blob.size));
     sendHead(res, 200, headers).end();
     return;
@@ -77,6 +82,26 @@ export const getBlob: Handler = async ({ req, res, request, session, path, servi
     res.destroy();
   });
 };
+
+/**
+ * Who may push and is told that a blob is there will not send it: it is kept for the manifest that is to come.
+ * Rejects with `blob-unknown` where it went meanwhile.
+ */
+async function keepForPusher(
+  { session, services }: Context,
+  repository: Repository,
+  digest: Digest,
+  leasedUntil: number,
+): Promise<void> {
+  const { identity } = session;
+  const now = services.clock.now();
+  if (leasedUntil - now > blobLeaseMs / 2) return;
+  if (!mayAct(identity, repository, 'push') && !mayAct(identity, repository, 'create')) return;
+  const link = { repositoryId: repository.id, digest, now };
+  const { renewed } = await services.metadata.writer.run('RenewLease', link);
+  if (renewed) return;
+  if (!(await services.metadata.blobs.find(repository.id, digest))) throw unknownBlob(digest);
+}
 
 /** distribution-spec, "Deleting Blobs": the repository's link goes; the bytes go when nothing links them. */
 export const deleteBlob: Handler = async ({ res, request, session, path, services }) => {

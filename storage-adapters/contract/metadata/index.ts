@@ -1,6 +1,7 @@
 import type { Metadata } from '../../../src/ports/metadata.ts';
 import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
+import { collectionContract } from './collection.ts';
 import { deploymentsContract } from './deployments.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
@@ -48,6 +49,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   usageContract(open);
   signInContract(open);
   blobsContract(open);
+  collectionContract(open);
   manifestsContract(open);
   repositoriesContract(open);
   eventsContract(open, reopen);

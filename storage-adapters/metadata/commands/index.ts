@@ -2,6 +2,7 @@ import type { CommandName } from '../../../src/ports/commands.ts';
 import * as accounts from './accounts.ts';
 import { appendAudit } from './audit.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
+import * as collection from './collection.ts';
 import type { Command } from './command.ts';
 import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteProject } from './delete-project.ts';
@@ -99,6 +100,9 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   FinishUpload: uploads.finishUpload,
   CancelUpload: uploads.cancelUpload,
   ForgetKeys: uploads.forgetKeys,
+  RenewLease: collection.renewLease,
+  CollectLinks: collection.collectLinks,
+  CollectBlobs: collection.collectBlobs,
   LinkBlob: linkBlob,
   UnlinkBlob: unlinkBlob,
   PutManifest: putManifest,

@@ -1,5 +1,6 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import type { CountLimits } from '../../../src/ports/commands.ts';
+import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { checkStorage } from './usage.ts';
@@ -53,11 +54,25 @@ const insertBlob = query<{ digest: string; key: string; size: number; now: numbe
     .values({ digest: p('digest'), key: p('key'), size: p('size'), created_at: p('now') })
     .onConflict((c) => c.column('digest').doNothing()),
 );
-const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number }>((db, p) =>
+const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number; until: number }>(
+  (db, p) =>
+    db
+      .insertInto('blob_links')
+      .values({
+        repository_id: p('repositoryId'),
+        digest: p('digest'),
+        linked_at: p('now'),
+        leased_until: p('until'),
+      })
+      .onConflict((c) => c.columns(['repository_id', 'digest']).doNothing()),
+);
+const renewQuery = query<{ repositoryId: string; digest: string; until: number }>((db, p) =>
   db
-    .insertInto('blob_links')
-    .values({ repository_id: p('repositoryId'), digest: p('digest'), linked_at: p('now') })
-    .onConflict((c) => c.columns(['repository_id', 'digest']).doNothing()),
+    .updateTable('blob_links')
+    .set({ leased_until: p('until') })
+    .where('repository_id', '=', p('repositoryId'))
+    .where('digest', '=', p('digest'))
+    .where('leased_until', '<', p('until')),
 );
 const countBytes = query<{ repositoryId: string; bytes: number }>((db, p) =>
   db
@@ -90,9 +105,21 @@ export async function linkBlobOf(
   },
 ): Promise<void> {
   const { repositoryId, digest, size, now, limits } = link;
-  if ((await linkBlobQuery.run(tx, { repositoryId, digest, now })) === 0) return;
+  const until = now + blobLeaseMs;
+  if ((await linkBlobQuery.run(tx, { repositoryId, digest, now, until })) === 0) {
+    await renewLink(tx, { repositoryId, digest, until });
+    return;
+  }
   await addBytes(tx, repositoryId, size);
   await checkStorage(tx, repositoryId, limits);
+}
+
+/** False: there is no such link, or it is kept for as long already. */
+export async function renewLink(
+  tx: Executor,
+  link: { repositoryId: string; digest: string; until: number },
+): Promise<boolean> {
+  return (await renewQuery.run(tx, link)) > 0;
 }
 
 /** Takes the bytes of a blob that was unlinked off the repository's. */
@@ -105,10 +132,10 @@ async function addBytes(tx: Executor, repositoryId: string, bytes: number): Prom
   await countInProject.run(tx, { repositoryId, bytes });
 }
 
-const discardQuery = query<{ key: string; state: string | null }>((db, p) =>
+const discardQuery = query<{ key: string; state: string | null; due: number }>((db, p) =>
   db
     .insertInto('discarded_keys')
-    .values({ key: p('key'), store_state: p('state') })
+    .values({ key: p('key'), store_state: p('state'), due_at: p('due') })
     .onConflict((c) => c.column('key').doNothing()),
 );
 const forget = query<{ keys: string }>((db, p, dialect) =>
@@ -154,7 +181,12 @@ export const forgetKeys: Command<'ForgetKeys'> = async (tx, { keys }) => {
 };
 
 async function discard(tx: Executor, key: string, state: string | undefined): Promise<void> {
-  await discardQuery.run(tx, { key, state: state ?? null });
+  await discardQuery.run(tx, { key, state: state ?? null, due: 0 });
+}
+
+/** The bytes under the key go once `due` (UTC milliseconds) is past. */
+export async function discardLater(tx: Executor, key: string, due: number): Promise<void> {
+  await discardQuery.run(tx, { key, state: null, due });
 }
 
 function conflict() {

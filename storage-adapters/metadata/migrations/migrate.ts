@@ -5,12 +5,14 @@ import { query } from '../database.ts';
 import { registry } from './001-registry.ts';
 import { management } from './002-management.ts';
 import { functions } from './003-functions.ts';
+import { collection } from './004-collection.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   registry,
   management,
   functions,
+  collection,
 ];
 
 export const schemaVersion = migrations.length;

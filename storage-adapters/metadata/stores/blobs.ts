@@ -7,7 +7,9 @@ import type { Schema } from '../schema.ts';
 import { byPath, type RepositoryColumns, toRepository } from './repositories.ts';
 
 type BlobColumns = Pick<Schema['blobs'], 'digest' | 'key' | 'size'>;
-type Resolved = RepositoryColumns & { [K in keyof BlobColumns]: BlobColumns[K] | null };
+type Resolved = RepositoryColumns & { [K in keyof BlobColumns]: BlobColumns[K] | null } & {
+  leased_until: number | null;
+};
 
 const resolve = query<
   { team: string; project: string; repository: string; digest: string },
@@ -18,7 +20,7 @@ const resolve = query<
       j.onRef('l.repository_id', '=', 'r.id').on('l.digest', '=', p('digest')),
     )
     .leftJoin('blobs as b', 'b.digest', 'l.digest')
-    .select(['b.digest', 'b.key', 'b.size']),
+    .select(['b.digest', 'b.key', 'b.size', 'l.leased_until']),
 );
 const many = query<{ repository: string; digests: string }, BlobColumns>((db, p, dialect) =>
   db
@@ -78,8 +80,15 @@ const pending = query<{ limit: number }, { digest: string; compression: string; 
       .where('m.state', '=', 'pending')
       .limit(p('limit')),
 );
-const discarded = query<{ limit: number }, Schema['discarded_keys']>((db, p) =>
-  db.selectFrom('discarded_keys').selectAll().limit(p('limit')),
+const discarded = query<
+  { now: number; limit: number },
+  { key: string; store_state: string | null }
+>((db, p) =>
+  db
+    .selectFrom('discarded_keys')
+    .select(['key', 'store_state'])
+    .where('due_at', '<=', p('now'))
+    .limit(p('limit')),
 );
 
 const toBlob = (row: BlobColumns): BlobRow => ({
@@ -109,6 +118,7 @@ export function blobsStore(db: Executor): Blobs {
           row && {
             repository: toRepository(row),
             blob: row.digest === null ? undefined : toBlob(row as BlobColumns),
+            leasedUntil: row.leased_until ?? 0,
           },
       ),
     find: (repository, digest) =>
@@ -141,8 +151,8 @@ export function blobsStore(db: Executor): Blobs {
           }),
         ),
       ),
-    discardedKeys: (limit) =>
-      then(discarded.all(db, { limit }), (rows) =>
+    discardedKeys: (limit, now = Number.MAX_SAFE_INTEGER) =>
+      then(discarded.all(db, { limit, now }), (rows) =>
         rows.map((row) => ({ key: row.key, state: row.store_state ?? undefined })),
       ),
   };

@@ -2,6 +2,7 @@ import type { Metadata } from '../../../src/ports/metadata.ts';
 import type { Executor } from '../database.ts';
 import { auditStore } from './audit.ts';
 import { blobsStore } from './blobs.ts';
+import { collectionStore } from './collection.ts';
 import { deploymentsStore } from './deployments.ts';
 import { eventsStore } from './events.ts';
 import { functionRecordsStore } from './function-records.ts';
@@ -34,6 +35,7 @@ export function storesOf(
     manifests: manifestsStore(executor),
     tags: tagsStore(executor),
     blobs: blobsStore(executor),
+    collection: collectionStore(executor),
     uploads: uploadsStore(executor),
     teams: teamsStore(executor),
     projects: projectsStore(executor),

@@ -1,0 +1,30 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { LinkKey } from './commands-collection.ts';
+
+/** A link of a page, and whether it could go. */
+export interface LinkState extends LinkKey {
+  readonly size: number;
+  readonly collectable: boolean;
+}
+
+export interface BlobState {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Repositories that link it. */
+  readonly links: number;
+}
+
+/** What a collection reads: whole tables, page by page, so that no read is long. */
+export interface Collection {
+  /** In order of repository and digest, after `after`; collectable: no manifest names it, and its lease ended before `now`. */
+  links(after: LinkKey | undefined, now: number, limit: number): Awaitable<LinkState[]>;
+  /** In order of digest. */
+  blobs(after: Digest | undefined, limit: number): Awaitable<BlobState[]>;
+  /** Bytes of blobs that no repository links, and of keys that wait for their time: for tests and figures. */
+  unreferenced(): Awaitable<{
+    readonly blobs: number;
+    readonly bytes: number;
+    readonly keys: number;
+  }>;
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
+import type { Metadata } from '../../../src/ports/metadata.ts';
+import { addBlob, digest, ensure, manifest, now, path, populate, refused } from './fixture.ts';
+
+const later = now + blobLeaseMs + 1;
+
+/** Leases, and what is taken away where nothing names it. */
+export function collectionContract(
+  open: (t: { after(fn: () => unknown): void }) => Promise<Metadata>,
+) {
+  const collectable = async (db: Metadata, at: number) =>
+    (await db.collection.links(undefined, at, 100)).filter((row) => row.collectable);
+
+  test('a link is kept for its lease, and by the manifest that names it', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const named = await addBlob(db, repository.id, 'named');
+    const loose = await addBlob(db, repository.id, 'loose');
+    await db.writer.run('PutManifest', manifest(repository.id, 'm', { blobs: [named.digest] }));
+    assert.deepEqual(await collectable(db, now + blobLeaseMs), []);
+    assert.deepEqual(
+      (await collectable(db, later)).map((row) => row.digest),
+      [loose.digest],
+    );
+    const links = [named, loose].map((one) => ({
+      repositoryId: repository.id,
+      digest: one.digest,
+    }));
+    const early = await db.writer.run('CollectLinks', { links, now });
+    assert.deepEqual(early, { count: 0, bytes: 0 });
+    const done = await db.writer.run('CollectLinks', { links, now: later });
+    assert.deepEqual(done, { count: 1, bytes: 5 });
+    assert.equal(await db.blobs.find(repository.id, loose.digest), undefined);
+    assert.ok(await db.blobs.find(repository.id, named.digest));
+    assert.equal((await db.repositories.details(repository.id))?.storedBytes, 5);
+  });
+
+  test('whatever claims a link between the look and the taking keeps it', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const claims: Record<
+      string,
+      (wanted: { repositoryId: string; digest: never }) => Promise<unknown>
+    > = {
+      head: (link) => db.writer.run('RenewLease', { ...link, now: later }),
+      mount: (link) => db.writer.run('LinkBlob', { ...link, now: later }),
+      manifest: ({ digest: blob }) =>
+        db.writer.run('PutManifest', manifest(repository.id, 'claims', { blobs: [blob] })),
+    };
+    for (const [name, claim] of Object.entries(claims)) {
+      const { digest: blob } = await addBlob(db, repository.id, name);
+      const links = await collectable(db, later);
+      assert.ok(links.some((row) => row.digest === blob));
+      await claim({ repositoryId: repository.id, digest: blob as never });
+      const keys = links.map(({ repositoryId, digest }) => ({ repositoryId, digest }));
+      await db.writer.run('CollectLinks', { links: keys, now: later });
+      assert.ok(await db.blobs.find(repository.id, blob), name);
+    }
+    const { digest: again } = await addBlob(db, repository.id, 'again');
+    const [link] = await collectable(db, later);
+    await db.writer.run('FinishUpload', {
+      ...{ id: await begun(db, repository.id), repositoryId: repository.id, digest: again },
+      ...{ size: 5, now: later },
+    });
+    const key = { repositoryId: link!.repositoryId, digest: link!.digest };
+    await db.writer.run('CollectLinks', { links: [key], now: later });
+    assert.ok(await db.blobs.find(repository.id, again), 'pushed again');
+  });
+
+  test('a link that went before it was claimed is told to be gone', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const { digest: blob } = await addBlob(db, repository.id, 'gone');
+    const link = { repositoryId: repository.id, digest: blob };
+    await db.writer.run('CollectLinks', { links: [link], now: later });
+    assert.deepEqual(await db.writer.run('RenewLease', { ...link, now: later }), {
+      renewed: false,
+    });
+    await refused(
+      db.writer.run('PutManifest', manifest(repository.id, 'm', { blobs: [blob] })),
+      'manifest-blob-unknown',
+    );
+  });
+
+  test('a blob goes when no repository links it; its bytes go after the delay, under their own key', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const other = await ensure(db, 'other');
+    const first = await addBlob(db, repository.id, 'shared', 'upl_first');
+    await db.writer.run('LinkBlob', { repositoryId: other.id, digest: first.digest, now });
+    const digests = [first.digest];
+    const collect = () => db.writer.run('CollectBlobs', { digests, now: later, delayMs: 1000 });
+    assert.deepEqual(await collect(), { count: 0, bytes: 0 });
+    for (const { id } of [repository, other]) {
+      const links = [{ repositoryId: id, digest: first.digest }];
+      await db.writer.run('CollectLinks', { links, now: later });
+    }
+    assert.deepEqual(await db.collection.unreferenced(), { blobs: 1, bytes: 6, keys: 0 });
+    assert.deepEqual(await collect(), { count: 1, bytes: 6 });
+    assert.deepEqual(await db.collection.unreferenced(), { blobs: 0, bytes: 0, keys: 1 });
+    const second = await addBlob(db, repository.id, 'shared', 'upl_second');
+    assert.equal(second.kept, true);
+    const due = async (at: number) => (await db.blobs.discardedKeys(10, at)).map(({ key }) => key);
+    assert.deepEqual(await due(later + 999), []);
+    assert.deepEqual(await due(later + 1000), ['upl_first']);
+    assert.equal((await db.blobs.resolve(path, digest('shared')))?.blob?.key, 'upl_second');
+  });
+
+  test('whole tables are read page by page', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const other = await ensure(db, 'other');
+    for (const name of ['a', 'b', 'c']) {
+      await addBlob(db, repository.id, name);
+      await addBlob(db, other.id, name);
+    }
+    const seen: string[] = [];
+    for (let after: Parameters<typeof db.collection.links>[0]; ; ) {
+      const [row] = await db.collection.links(after, later, 1);
+      if (!row) break;
+      seen.push(`${row.repositoryId} ${row.digest}`);
+      after = row;
+    }
+    assert.equal(seen.length, 6);
+    assert.deepEqual(seen, [...seen].sort());
+    const blobs = await db.collection.blobs(undefined, 2);
+    const rest = await db.collection.blobs(blobs[1]!.digest, 2);
+    assert.deepEqual(
+      [...blobs, ...rest].map(({ links }) => links),
+      [2, 2, 2],
+    );
+  });
+}
+
+async function begun(db: Metadata, repositoryId: string): Promise<string> {
+  const id = 'upl_again';
+  const times = { now, expiresAt: later };
+  await db.writer.run('StartUpload', {
+    ...{ id, repositoryId, subject: 'tok_1', algorithm: 'sha256', ...times },
+  });
+  return id;
+}
