@@ -42,11 +42,13 @@ import { Origins } from './http/origin.ts';
 import { RateLimits } from './http/rate-limits.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
+import { Collector } from './maintenance/collector.ts';
 import { LastUse } from './maintenance/last-use.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
+import { describe } from './oci/errors.ts';
 import type { BlobStore } from './ports/blob-store.ts';
 import { type Clock, systemClock } from './ports/clock.ts';
 import type { Metadata } from './ports/metadata.ts';
@@ -229,6 +231,17 @@ async function compose(
     pushed,
     planner: functions?.planner,
   };
+  const collector = new Collector(
+    {
+      ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay },
+      discarded: () => sweeper.wake(),
+      failed: (cause) =>
+        logger.warn('collection failed, will be tried again', { cause: describe(cause) }),
+      freed: (bytes) => metrics.collected.inc(bytes),
+    },
+    config.collectInterval || undefined,
+  );
+  opened.push(() => collector.stop());
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
     putManifests: createManifestsPush(manifestDeps),
@@ -299,6 +312,7 @@ async function compose(
     transfer,
     putManifest: createManifestPush(manifestDeps),
     imageIntake,
+    collector,
     ensureRepository: createEnsureRepository({
       writer,
       clock,

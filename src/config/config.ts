@@ -47,6 +47,9 @@ export interface Config {
   /** Bytes of manifests kept in memory. */
   readonly cacheManifests: number;
 
+  /** 0: only when it is asked for. */
+  readonly collectInterval: number;
+  readonly collectDelay: number;
   readonly uploadExpiry: number;
   readonly tokenTtl: number;
   /** Of tokens that were exchanged for a JWT. */

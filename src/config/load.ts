@@ -67,6 +67,8 @@ function toConfig(
     transferLimit: s.transferLimit === undefined ? undefined : parseBytes(s.transferLimit),
     measure: s.measure,
     cacheManifests: parseBytes(s.cacheManifests)!,
+    collectInterval: parseDuration(s.collectInterval)!,
+    collectDelay: parseDuration(s.collectDelay)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,
     eventRetention: parseDuration(s.eventRetention)!,
     eventLimit: s.eventLimit,

@@ -1,3 +1,4 @@
+import { collectionSettings } from './collection-settings.ts';
 import { eventSettings } from './event-settings.ts';
 import { functionSettings } from './function-settings.ts';
 import { planSettings } from './plan-settings.ts';
@@ -223,6 +224,7 @@ const properties = {
       'How long a registry token is good for. Clients fetch a new one by themselves. The specification allows no less than 60 seconds.',
     example: '10m',
   },
+  ...collectionSettings,
   ...eventSettings,
   ...signInSettings,
   ...rateSettings,

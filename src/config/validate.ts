@@ -37,6 +37,8 @@ export interface Settings extends GivenFunctionSettings {
   readonly transferLimit?: string;
   readonly measure: boolean;
   readonly cacheManifests: string;
+  readonly collectInterval: string;
+  readonly collectDelay: string;
   readonly uploadExpiry: string;
   readonly eventRetention: string;
   readonly eventLimit: number;

@@ -21,6 +21,7 @@ import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
 import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
+import { Collector } from '../maintenance/collector.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -191,6 +192,13 @@ export async function openApplication(
     clock,
     logger,
     metrics,
+    collector: new Collector(
+      {
+        ...{ ...metadata, clock, delayMs: 0, discarded: () => {} },
+        failed: (error) => logger.error('collection', { cause: String(error) }),
+      },
+      undefined,
+    ),
     admin: createAdmin({
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {

@@ -14,6 +14,7 @@ export class Metrics {
   readonly #logins: Counter<string>;
   readonly bytesIn: Counter<string>;
   readonly bytesOut: Counter<string>;
+  readonly collected: Counter<string>;
   readonly mounts: Counter<string>;
   readonly #deliveries: Counter<string>;
   readonly auditDropped: Counter<string>;
@@ -51,6 +52,11 @@ export class Metrics {
       name: 'gantry_blob_bytes_sent_total',
       help: 'Bytes of blobs sent, or redirected to the store.',
       labelNames: ['how'],
+      registers,
+    });
+    this.collected = new Counter({
+      name: 'gantry_collected_bytes_total',
+      help: 'Bytes of blobs that were collected, since nothing named them.',
       registers,
     });
     this.mounts = new Counter({

@@ -6,6 +6,7 @@ import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
 import type { WebhookService } from '../../events/webhook-service.ts';
+import type { Collector } from '../../maintenance/collector.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
@@ -39,6 +40,7 @@ export interface ApiServices extends Services {
   readonly followers: Followers;
   readonly imageIntake: ImageIntake;
   readonly webhooks: WebhookService;
+  readonly collector: Collector;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;
   /** Undefined: nothing runs here. */

@@ -4,5 +4,10 @@ import type { Rows } from '../row.ts';
 export const metaRows: Rows = {
   getOpenApi: { at: 'public', may: groups.signedIn },
   getDocs: { at: 'public', may: groups.signedIn },
+  getCollection: { at: 'operator', may: groups.operator },
+  runCollection: {
+    ...{ at: 'operator', may: groups.operator },
+    sample: () => ({ body: { dryRun: true } }),
+  },
   getMe: { at: 'signed-in', may: groups.signedIn },
 };

@@ -2,6 +2,7 @@ import type { Route } from '../route.ts';
 import { accountRoutes } from './accounts.ts';
 import { auditRoutes } from './audit.ts';
 import { checkRoutes } from './check.ts';
+import { collectionRoutes } from './collection.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { billRoutes } from './functions/bill.ts';
@@ -58,6 +59,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...tagRoutes,
     ...manifestRoutes,
     ...checkRoutes,
+    ...collectionRoutes,
     ...accountRoutes,
     ...eventRoutes,
     ...uploadRoutes,

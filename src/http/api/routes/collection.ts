@@ -1,0 +1,91 @@
+import type { CollectionRun } from '../../../maintenance/collector.ts';
+import { ok, type Route } from '../route.ts';
+import { nullable, object, time, toTime } from '../schema.ts';
+
+const count = { type: 'integer', minimum: 0 } as const;
+const run = object(
+  {
+    dryRun: { type: 'boolean' },
+    startedAt: time,
+    endedAt: time,
+    links: object(
+      {
+        seen: count,
+        collected: {
+          ...count,
+          description: 'Of blobs that no manifest of their repository names.',
+        },
+      },
+      { title: 'CollectedLinks' },
+    ),
+    blobs: object(
+      {
+        seen: count,
+        collected: { ...count, description: 'That no repository links any more.' },
+        bytes: { ...count, description: 'Of these. They go when the delay is over.' },
+      },
+      { title: 'CollectedBlobs' },
+    ),
+  },
+  { title: 'CollectionRun' },
+);
+const viewOf = (done: CollectionRun) => ({
+  ...done,
+  startedAt: toTime(done.startedAt),
+  endedAt: toTime(done.endedAt),
+});
+
+export const collectionRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/collection',
+    operationId: 'getCollection',
+    tag: 'Collection',
+    summary: 'What the last collection took away, and what is left to take away.',
+    access: { at: 'operator' },
+    replies: {
+      200: {
+        description: 'Of this process.',
+        schema: object(
+          {
+            running: { type: 'boolean' },
+            last: nullable(run),
+            unreferenced: object(
+              {
+                blobs: count,
+                bytes: count,
+                keys: { ...count, description: 'Whose bytes wait for their time to go.' },
+              },
+              { title: 'UnreferencedContent' },
+            ),
+          },
+          { title: 'CollectionState' },
+        ),
+      },
+    },
+    async handle({ services: { collector, metadata } }) {
+      const { running, last } = collector;
+      const unreferenced = await metadata.collection.unreferenced();
+      return ok({ running, last: last ? viewOf(last) : null, unreferenced });
+    },
+  },
+  {
+    method: 'POST',
+    path: '/collection',
+    operationId: 'runCollection',
+    tag: 'Collection',
+    summary: 'Collects now what nothing names, or tells what would be collected.',
+    description:
+      'Pushes and pulls go on. A blob that was pushed, mounted or asked for by who may push is kept for 24 hours, named or not.',
+    access: { at: 'operator' },
+    body: object(
+      { dryRun: { type: 'boolean', description: 'True: nothing changes.' } },
+      { optional: ['dryRun'], title: 'NewCollectionRun' },
+    ),
+    replies: { 200: { description: 'What was, or would be, collected.', schema: run } },
+    async handle({ services: { collector }, body }) {
+      const { dryRun } = body as { dryRun?: boolean };
+      return ok(viewOf(await (dryRun ? collector.dryRun() : collector.run())));
+    },
+  },
+];
