@@ -148,6 +148,7 @@ test('what is wrong is said by rule', () => {
   assert.match(problems({ destination: '//x.example/' }), /is no path/);
   assert.match(problems({ has: [{ type: 'header' }] }), /needs a key/);
   assert.match(problems({ has: [{ type: 'host' }] }), /needs a value/);
+  assert.match(problems({ has: [{ type: 'host', value: 'a)|(b' }] }), /cannot be used/);
   assert.match(problems({ source: `/${'a'.repeat(2_000)}` }), /1024 characters/);
   const many = Array.from({ length: 300 }, () => ({ source: '/', destination: to('a') }));
   assert.match(checkRewrites(many, ['a'])[0]!, /256 at most/);

@@ -158,6 +158,8 @@ function compile(rewrite: Rewrite): Rule {
 }
 
 function compileCondition({ type, key = '', value }: RewriteCondition): Condition {
+  // By itself: one that closes a group which it did not open would not be of the whole text.
+  if (value !== undefined) new RegExp(value);
   return {
     type,
     key: type === 'header' ? key.toLowerCase() : key,
