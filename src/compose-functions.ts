@@ -24,6 +24,7 @@ import { newId } from './projects/ids.ts';
 import { openDockerDriver } from './runtimes/docker/open-docker.ts';
 import { createImageCheck } from './sandboxes/check-image.ts';
 import { type OpenSandboxes, openSandboxes } from './sandboxes/open-sandboxes.ts';
+import type { Activator } from './scheduler/activation.ts';
 import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
 import { createDeployed } from './scheduler/deployed.ts';
 import { Deployer } from './scheduler/deployments/deployer.ts';
@@ -31,6 +32,8 @@ import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
 import { Environments } from './scheduler/environment.ts';
+import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
+import { Invoker } from './scheduler/invoke/invoker.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
 import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
 import { defaultPoolSettings } from './scheduler/pool/pool-deps.ts';
@@ -192,6 +195,20 @@ export async function openFunctions(
       pause: (ms, signal) => pause(systemTimers, ms, signal),
     });
   }
+  const activator: Activator =
+    pool && sandboxes
+      ? sandboxes.hosts.activator(pool)
+      : { acquire: () => Promise.reject(new RuntimeError('unavailable', missing!)) };
+  const invoker = new Invoker({
+    ...{ ...metadata, activator, observer, clock, address },
+    newRequestId: () => newId('req'),
+    timeoutMs: defaultPoolSettings.requestTimeoutMs,
+  });
+  const queue = new InvocationQueue({
+    ...{ invocations: metadata.invocations, invoker, writer: metadata.writer, clock },
+    ...{ timers: systemTimers, log: logger, limits: functionLimits.invoke },
+  });
+  opened.push(() => queue.close());
   const gateway = createGateway({
     ...{ ...metadata, clock, origins: deps.origins, domain, observer },
     address,
@@ -200,10 +217,7 @@ export async function openFunctions(
     waitReady: (id, signal) => watch.waitReady(id, signal),
     waitMs: config.functions.startTimeout,
     sandboxHosts: sandboxes?.hosts,
-    activator:
-      pool && sandboxes
-        ? sandboxes.hosts.activator(pool)
-        : { acquire: () => Promise.reject(new RuntimeError('unavailable', missing!)) },
+    activator,
     failed: (error, requestId) =>
       logger.error('function request failed', { requestId, cause: describe(error) }),
     limits: {
@@ -218,6 +232,7 @@ export async function openFunctions(
       sandboxes && {
         volumes,
         sandboxes: { manager: sandboxes.manager, urlOf },
+        invocations: { invoker, queue },
         checkEndpoint: (address) => deps.outbound.check(address),
       },
     planner: createDeploymentPlanner({ enabled: () => driver !== undefined, newId }),
@@ -229,6 +244,7 @@ export async function openFunctions(
         const living = await driver.list().catch(() => undefined);
         if (living) tokenFiles?.releaseOthers(new Set(living.map((one) => one.instanceId)));
         void volumes?.sweep();
+        queue.start();
       }
       deployer?.start();
     },

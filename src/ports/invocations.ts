@@ -54,9 +54,12 @@ export interface InvocationCommands {
     args: { invocation: Invocation; payload: Uint8Array; most: number };
     result: null;
   };
-  /** Those that are due, oldest first, become `running` until `leaseUntil`: who dies with one gives it back so. */
+  /**
+   * Those that are due, oldest first, become `running` until `leaseUntil`: who dies with one gives it back so.
+   * `abandoned`: what runs with a lease until then is lost, though it is not over: who ran it is no more.
+   */
   ClaimInvocations: {
-    args: { now: number; leaseUntil: number; limit: number };
+    args: { now: number; leaseUntil: number; limit: number; abandoned?: number | undefined };
     result: { invocation: Invocation; payload: Uint8Array }[];
   };
   /** The end of attempt `attempt`; `runAt`: it is tried again then. Nothing happens where another attempt has begun. */

@@ -9,6 +9,7 @@ export type IdPrefix =
   | 'dpl'
   | 'evt'
   | 'ins'
+  | 'inv'
   | 'itk'
   | 'key'
   | 'log'

@@ -1,5 +1,7 @@
 import { refuse } from '../../oci/errors.ts';
 import type { SandboxManager } from '../../sandboxes/sandbox-manager.ts';
+import type { InvocationQueue } from '../../scheduler/invoke/invocation-queue.ts';
+import type { Invoker } from '../../scheduler/invoke/invoker.ts';
 import type { VolumeKeeper } from '../../scheduler/volume-keeper.ts';
 import type { ApiServices } from './api-services.ts';
 
@@ -13,6 +15,10 @@ export interface RuntimeServices {
     >;
     /** Of a port's label. */
     readonly urlOf: (label: string) => string;
+  };
+  readonly invocations: {
+    readonly invoker: Pick<Invoker, 'targetOf' | 'invoke'>;
+    readonly queue: Pick<InvocationQueue, 'wake'>;
   };
   /** Throws `invalid` where buckets must not lie at that address: the outbound guard's. */
   readonly checkEndpoint: (url: string) => void;

@@ -134,6 +134,11 @@ export function runsContract(
     });
     const again = (await db.invocations.find('prj_1', 'inv_2'))!;
     assert.deepEqual([again.state, again.runAt, again.error], ['queued', now + 500, 'why']);
+    await claim(now + 500, now + 900);
+    const [taken] = await db.writer.run('ClaimInvocations', {
+      ...{ now: now + 600, leaseUntil: now + 1500, limit: 9, abandoned: now + 900 },
+    });
+    assert.equal(taken?.invocation.attempts, 3, 'its lease is not over, but who had it is no more');
     const scope = { projectId: 'prj_1', service: 'web' };
     const page = async (before: string | undefined) =>
       (await db.invocations.page(scope, before, 2)).map(({ id }) => id);

@@ -120,10 +120,11 @@ export const createInvocation: Command<'CreateInvocation'> = async (
 
 export const claimInvocations: Command<'ClaimInvocations'> = async (
   tx,
-  { now, leaseUntil, limit },
+  { now, leaseUntil, limit, abandoned },
 ) => {
   // Those that were lost with who ran them have waited longest.
-  const lost = await due.all(tx, { state: 'running', now, limit });
+  const over = Math.max(now, abandoned ?? now);
+  const lost = await due.all(tx, { state: 'running', now: over, limit });
   const queued =
     lost.length < limit
       ? await due.all(tx, { state: 'queued', now, limit: limit - lost.length })

@@ -27,6 +27,21 @@ export const runRows: Rows = {
   getVolume: { ...sets, sample: volume },
   deleteVolume: { ...sets, sample: volume },
 
+  invokeService: {
+    ...{ ...sets, answers: 503, makes: ['service'] },
+    sample: () => ({ params: { service: 'web' }, body: { payload: 'x' } }),
+  },
+  listInvocations: {
+    ...{ ...sets, makes: ['service'] },
+    sample: () => ({ params: { service: 'web' } }),
+  },
+  getInvocation: {
+    ...{ ...sets, answers: 404, makes: ['service'] },
+    sample: () => ({
+      params: { service: 'web', invocation: `inv_${String(++asked).padStart(32, '0')}` },
+    }),
+  },
+
   listSandboxes: sets,
   createSandbox: {
     ...{ ...sets, answers: 503 },

@@ -12,6 +12,7 @@ import { functionLogRoutes } from './functions/logs.ts';
 import { functionMetricRoutes } from './functions/metrics.ts';
 import { functionRequestRoutes } from './functions/requests.ts';
 import { functionUsageRoutes } from './functions/usage.ts';
+import { invokeRoutes } from './invoke.ts';
 import { issuedTokenRoutes } from './issued-tokens.ts';
 import { meRoutes } from './me.ts';
 import { memberRoutes } from './members.ts';
@@ -50,6 +51,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...secretRoutes,
     ...variableRoutes,
     ...functionRoutes,
+    ...invokeRoutes,
     ...volumeRoutes,
     ...sandboxRoutes,
     ...oidcTokenRoutes,

@@ -12,7 +12,7 @@ after(() => outbound.close());
 const application = await openApplication({ after }, () => ({
   runtime: {
     volumes: { removed: async (id) => void removed.push(id) },
-    sandboxes: {} as never,
+    ...{ sandboxes: {} as never, invocations: {} as never },
     checkEndpoint: (url) => outbound.check(url),
   },
 }));
