@@ -134,6 +134,7 @@ export const projectRoutes: readonly Route[] = [
         ...{ project: path },
         ...given,
       });
+      if (given.functions) services.functions?.changed({});
       return ok(viewOf({ ...project, settings }));
     },
   },

@@ -107,6 +107,7 @@ export const teamRoutes: readonly Route[] = [
       const now = services.clock.now();
       const { writer, teams } = services.metadata;
       await writer.run('UpdateTeam', { teamId, ...change, now, heldUntil: now + slugHeldMs });
+      if (change.functions !== undefined) services.functions?.changed({});
       return ok(viewOf((await teams.findById(teamId))!));
     },
   },

@@ -49,7 +49,7 @@ test('a push is seen, by its states, and where it answers', async (t) => {
 });
 
 test('preview beside production, promote, rollback, and what comes after', async (t) => {
-  const { call, token, deploy, deployer } = await openFunctions(t);
+  const { call, token, deploy, deployer, told } = await openFunctions(t);
   const as = await token({ scope: 'write' });
   const [first] = await deploy('web', 'one');
   const [preview] = await deploy('web', 'two', ['pr-1']);
@@ -68,6 +68,7 @@ test('preview beside production, promote, rollback, and what comes after', async
   assert.equal(ready.body.services[0].digest, shown.body.services[0].digest);
   const back = await call('POST', `${base}/environments/production/rollback`, { as, body: {} });
   assert.equal(back.body.deployment, first);
+  assert.deepEqual(told.at(-1), { replaced: promoted.body.id, deleted: undefined });
   const again = await call('POST', `${base}/environments/production/rollback`, { as, body: {} });
   assert.equal(again.status, 409);
   const forward = { deployment: promoted.body.id };
@@ -82,6 +83,7 @@ test('preview beside production, promote, rollback, and what comes after', async
   assert.equal(busy.status, 409);
   assert.equal((await call('DELETE', `${base}/deployments/${first}`, { as })).status, 204);
   assert.equal((await call('GET', `${base}/deployments/${first}`, { as })).body.state, 'deleted');
+  assert.deepEqual(told.at(-1), { replaced: undefined, deleted: first });
   assert.equal((await call('DELETE', `${base}/environments/preview:pr-1`, { as })).status, 204);
   assert.equal((await call('GET', `${base}/environments/preview:pr-1`, { as })).status, 404);
 });

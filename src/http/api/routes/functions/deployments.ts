@@ -111,6 +111,7 @@ export const deploymentRoutes: readonly Route[] = [
       const from = all.filter((state) => state !== 'deleted');
       const args = { id, from, state: 'deleted', now } as const;
       await call.services.metadata.writer.run('SetDeploymentState', args);
+      call.services.functions?.changed({ deleted: id });
       return noContent;
     },
   },

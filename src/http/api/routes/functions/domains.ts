@@ -83,6 +83,7 @@ export const domainRoutes: readonly Route[] = [
     async handle({ services, project, params }) {
       const args = { host: params.domain!, projectId: project.id };
       await services.metadata.writer.run('RemoveCustomDomain', args);
+      services.functions?.changed({});
       return noContent;
     },
   },
@@ -110,6 +111,7 @@ async function putDomain(call: Call) {
     ...{ host: domain, projectId: project.id, environment, name, service },
     now: services.clock.now(),
   });
+  services.functions?.changed({});
   return ok(viewOf(call, (await deployments.findHost(domain))!));
 }
 

@@ -111,10 +111,11 @@ async function view(call: Call, pointer: Moved) {
 async function move(call: Call, pointer: EnvironmentPointer, deploymentId: string | null) {
   const { services, identity } = call;
   const { projectId, environment, name, version } = pointer;
-  await services.metadata.writer.run('MovePointer', {
+  const { from } = await services.metadata.writer.run('MovePointer', {
     ...{ projectId, environment, name, version, deploymentId },
     ...{ actor: identity.actor, now: services.clock.now() },
   });
+  services.functions?.changed({ replaced: from === deploymentId ? null : from });
 }
 
 async function rollback(call: Call) {

@@ -19,6 +19,8 @@ export async function openFunctions(t: Ends) {
   const probe: { ensure: (target: ActivationTarget) => Promise<void> } = {
     ensure: async () => {},
   };
+  /** What the pool was told. */
+  const told: object[] = [];
   const kit = await openApi(t, ({ metadata }) => ({
     deploymentUrl: (label) =>
       label.includes('.') ? `https://${label}` : `http://${label}.fn.test`,
@@ -37,6 +39,8 @@ export async function openFunctions(t: Ends) {
       }),
       domain: 'fn.test',
       ownNames: () => ['registry.example.net'],
+      changed: ({ replaced, deleted }) => void told.push({ replaced, deleted }),
+      paused: (_project, service, paused) => void told.push({ service, paused }),
     },
   }));
   const { metadata, clock } = kit.app.world;
@@ -87,5 +91,5 @@ export async function openFunctions(t: Ends) {
     await deployer.idle();
     return ids;
   }
-  return { ...kit, push, deploy, deployer, probe, metadata };
+  return { ...kit, told, push, deploy, deployer, probe, metadata };
 }

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { base, openFunctions } from './functions-test-kit.ts';
 
 test('a service: made, changed, paused, deleted', async (t) => {
-  const { call, token, metadata, app } = await openFunctions(t);
+  const { call, token, metadata, app, told } = await openFunctions(t);
   const as = await token({ scope: 'write' });
   await app.world.ensure('api');
   const body = { name: 'api', repository: 'api', settings: { port: 81, env: { A: '1' } } };
@@ -23,6 +23,7 @@ test('a service: made, changed, paused, deleted', async (t) => {
   assert.equal((await patch({ 'if-match': etag })).status, 412);
   const paused = await call('POST', `${base}/services/api/pause`, { as });
   assert.equal(paused.body.paused, true);
+  assert.deepEqual(told.at(-1), { service: 'api', paused: true });
   assert.equal((await call('POST', `${base}/services/api/resume`, { as })).body.paused, false);
   const unbound = await call('PATCH', `${base}/services/api`, { as, body: { repository: null } });
   assert.equal(unbound.body.repository, null);

@@ -141,9 +141,11 @@ function pausing(verb: 'pause' | 'resume', summary: string): Route {
     async handle(call) {
       const { id } = await serviceOf(call);
       const { services, identity } = call;
+      const paused = verb === 'pause';
       const changed = await services.metadata.writer.run('UpdateService', {
-        ...{ id, paused: verb === 'pause', actor: identity.actor, now: services.clock.now() },
+        ...{ id, paused, actor: identity.actor, now: services.clock.now() },
       });
+      services.functions?.paused(changed.projectId, changed.name, paused);
       return ok(await viewService(call, changed));
     },
   };
