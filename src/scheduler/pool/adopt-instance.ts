@@ -64,9 +64,10 @@ async function tryAdopt(
     const { createdAheadMs } = deps.settings;
     if (deps.clock.now() - createdAt >= createdAheadMs) return 'it was created too long ago';
     const created = { runtime, port, fingerprint, from: 'image' as const };
-    return pool.ahead.adopt(instance, { ...created, pullMs: 0, queueMs: 0, createMs: 0 })
-      ? undefined
-      : 'another one is there';
+    const none = { pullMs: 0, queueMs: 0, createMs: 0 };
+    if (!pool.ahead.adopt(instance, { ...created, ...none })) return 'another one is there';
+    context.index.set(instance.id, { pool, instance });
+    return undefined;
   }
   if (pool.size >= pool.limits.max) return 'there are enough of it';
   if (runtime.state === 'running') {
@@ -78,6 +79,7 @@ async function tryAdopt(
   if (pool.size >= pool.limits.max || pool.closed || pool.paused) return 'there are enough of it';
   if (!memory.take(instance.id, instance.memory, true)) return 'there is no memory for it';
   pool.instances.add(instance);
+  context.index.set(instance.id, { pool, instance });
   instance.announce();
   life.adopt(instance, port, runtime.state === 'frozen');
   pool.changed(instance);

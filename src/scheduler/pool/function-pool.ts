@@ -84,7 +84,11 @@ class EnginePool implements FunctionPool {
       mayCreateAhead: () => this.#countAhead() < deps.settings.createdAheadCount,
       usualStartMs: () => this.#startMs.value ?? 1_000,
       started: (ms) => this.#startMs.add(ms),
-      isGone: (instanceId) => this.#gone.set(instanceId, true),
+      index: new Map(),
+      isGone: (instanceId) => {
+        this.#context.index.delete(instanceId);
+        this.#gone.set(instanceId, true);
+      },
       wasHere: (instanceId) => this.#gone.has(instanceId),
       empty: (pool) => this.#pools.delete(pool.key),
     };

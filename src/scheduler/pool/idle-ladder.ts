@@ -39,8 +39,10 @@ export class IdleLadder {
     else if (rung.do === 'wait') this.#lookIn(instance, rung.ms);
   }
 
-  #lookIn(instance: Instance, ms: number): void {
+  #lookIn(instance: Instance, within: number): void {
     const { timers } = this.#context.deps;
+    // Fractions of time may be too small to move it: the next look would be now, again and again.
+    const ms = Math.max(1, Math.ceil(within));
     const at = timers.now() + ms;
     // An earlier look sees how long is left, and comes back here.
     if (instance.timer && instance.timerAt <= at) return;

@@ -1,7 +1,7 @@
 import type { QueueTotal } from './activation-queue.ts';
 import type { EngineHealth } from './engine-health.ts';
 import type { InstanceLife } from './instance-life.ts';
-import type { InstanceTold } from './instance-record.ts';
+import type { Instance, InstanceTold } from './instance-record.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { PoolDeps } from './pool-deps.ts';
 import type { ServicePool } from './service-pool.ts';
@@ -23,6 +23,8 @@ export interface PoolContext {
   /** Of starts, over all services, in milliseconds: what Retry-After says where a service has none of its own. */
   readonly usualStartMs: () => number;
   readonly started: (ms: number) => void;
+  /** All that there are, by their ids. */
+  readonly index: Map<string, { readonly pool: ServicePool; readonly instance: Instance }>;
   /** Nothing is left of that instance. */
   readonly isGone: (instanceId: string) => void;
   /** Whether there was such an instance, lately: its container is not taken over. */

@@ -154,7 +154,7 @@ export class Reconciler {
   }
 
   #take(event: RuntimeEvent): void {
-    const held = this.#find(event.instanceId);
+    const held = this.#context.index.get(event.instanceId);
     if (!held) return;
     const { pool, instance } = held;
     const { life } = this.#context;
@@ -175,14 +175,6 @@ export class Reconciler {
     }
   }
 
-  #find(instanceId: string): { pool: ServicePool; instance: Instance } | undefined {
-    for (const pool of this.#held.pools.values()) {
-      const instance = pool.find(instanceId);
-      if (instance) return { pool, instance };
-    }
-    return undefined;
-  }
-
   async #agree(): Promise<void> {
     const { deps, engine, life } = this.#context;
     // Those that the engine had before it was asked: what was made since is not in its answer.
@@ -201,7 +193,7 @@ export class Reconciler {
       if (runtime.labels.installation !== deps.installation) continue;
       if (runtime.labels.kind !== 'function') continue;
       found.add(runtime.instanceId);
-      const held = this.#find(runtime.instanceId);
+      const held = this.#context.index.get(runtime.instanceId);
       if (!held) unknown.push(runtime);
       else if (runtime.state === 'ended') life.died(held.instance, held.pool, runtime.exit);
     }

@@ -83,11 +83,6 @@ export class ServicePool implements InstanceOwner {
     return [...all].map((instance) => instance.view());
   }
 
-  find(instanceId: string): Instance | undefined {
-    for (const instance of this.instances) if (instance.id === instanceId) return instance;
-    return this.ahead.instances().find(({ id }) => id === instanceId);
-  }
-
   /** Those whose container the engine should have. */
   containers(): Instance[] {
     const all = [...this.instances, ...this.ahead.instances()];
@@ -153,9 +148,12 @@ export class ServicePool implements InstanceOwner {
   }
 
   newInstance(): Instance {
-    const { deps, told } = this.#context;
+    const { deps, told, index } = this.#context;
     const { memory } = this.limits;
-    return new Instance(told, { id: deps.newInstanceId(), target: this.target, memory });
+    const id = deps.newInstanceId();
+    const instance = new Instance(told, { id, target: this.target, memory });
+    index.set(id, { pool: this, instance });
+    return instance;
   }
 
   credentials = () => this.requests.credentials();
