@@ -18,13 +18,17 @@ async function ended(world: World, host: string, before: number): Promise<void> 
   );
 }
 
-/** All that the API tells of the service's instances and lines. */
-async function told({ functions }: World, service: string): Promise<string> {
-  const [instances, logs] = await Promise.all([
-    functions.project('GET', `/services/${service}/instances?ended=true`).catch(() => ''),
-    functions.project('GET', `/services/${service}/logs?limit=1000`),
+/** What is told of its end: lines and reasons. */
+async function told({ functions, gantry }: World, service: string): Promise<string> {
+  const [instances, lines] = await Promise.all([
+    functions.instances(service),
+    functions.lines(service),
   ]);
-  return JSON.stringify([instances, logs]);
+  const log = gantry
+    .output()
+    .split('\n')
+    .filter((line) => line.includes('"instance"'));
+  return JSON.stringify([instances, lines, log]);
 }
 
 functionsSuite({

@@ -19,12 +19,9 @@ functionsSuite({
       const second = await gantry.ask(serviceHost, '/log?text=of-the-second&stream=stderr');
       const lines = async (answer: typeof first) => {
         const id = answer.headers['x-gantry-id'];
-        assert.ok(id, 'the answer names its request');
-        const found = await functions.project<{ items: { text: string; stream: string }[] }>(
-          'GET',
-          `/services/lines/logs?request=${id}`,
-        );
-        return found.items.map(({ stream, text }) => `${stream}: ${text}`);
+        assert.ok(typeof id === 'string', 'the answer names its request');
+        const found = await functions.lines('lines', id);
+        return found.map(({ stream, text }) => `${stream}: ${text}`);
       };
       await until(
         async () => (await lines(second)).join().includes('of-the-second') || undefined,
@@ -54,7 +51,9 @@ functionsSuite({
       const warm = await gantry.ask(serviceHost, '/');
       assert.equal(warm.headers['server-timing'], undefined);
       const kept = await until(async () => {
-        const text = JSON.stringify(await functions.project('GET', '/services/ledger/cold-starts'));
+        const text = JSON.stringify(
+          await functions.project('GET', '/functions/cold-starts?service=ledger'),
+        );
         return text.includes('boot') ? text : undefined;
       }, 'the ledger has it');
       assert.match(kept, /"boot(Ms)?":\d+/);
@@ -63,7 +62,7 @@ functionsSuite({
     "A49: a secret is in the function's environment, and in no log, answer or file of Gantry":
       async ({ gantry, functions }) => {
         const canary = 'canary-5d1f8c9b7a';
-        await functions.project('PUT', '/env/production/secrets/API_KEY', { value: canary });
+        await functions.project('PUT', '/secrets/API_KEY', { value: canary });
         await functions.service('secret', { secrets: { KEY: 'API_KEY' } });
         const image = functionImage({ version: 'secret' });
         const { serviceHost } = await functions.deploy('secret', 'latest', image);
@@ -71,7 +70,7 @@ functionsSuite({
         assert.ok(env.includes(`KEY=${canary}`));
         const said = await Promise.all([
           functions.project('GET', '/services/secret'),
-          functions.project('GET', '/services/secret/logs'),
+          functions.lines('secret'),
           functions.project('GET', '/deployments'),
         ]);
         assert.doesNotMatch(JSON.stringify(said), new RegExp(canary));

@@ -20,6 +20,19 @@ export interface DeploymentView {
   readonly url: string;
 }
 
+export interface Line {
+  readonly stream: string;
+  readonly text: string;
+  readonly requests: readonly string[];
+}
+
+export interface InstanceView {
+  readonly id: string;
+  readonly service: string;
+  readonly state: string;
+  readonly reason: string | null;
+}
+
 export interface Deployed extends DeploymentView {
   /** Names that answer: of the deployment itself, and of the service in its environment. */
   readonly host: string;
@@ -37,9 +50,16 @@ export class Functions {
     this.#project = `/teams/${gantry.teamSlug}/projects/${gantry.projectSlug}`;
   }
 
-  /** Makes it, or gives it these settings. */
+  /** Makes it, or gives it these settings on top of its own. */
   async service(name: string, settings: object): Promise<void> {
-    await this.#gantry.api('PUT', `${this.#project}/services/${name}`, { settings });
+    const made = await this.#known(name);
+    if (made) await this.project('PATCH', `/services/${name}`, { settings });
+    else await this.project('POST', '/services', { name, repository: name, settings });
+  }
+
+  async #known(name: string): Promise<boolean> {
+    const page = await this.project<{ items: { name: string }[] }>('GET', '/services');
+    return page.items.some((service) => service.name === name);
   }
 
   /** The name of a service in its environment, as pushes make it. */
@@ -92,14 +112,37 @@ export class Functions {
     return deployed;
   }
 
+  /** The same digest in production, as a deployment of its own, once that is ready. */
   async promote(deploymentId: string): Promise<void> {
-    await this.#gantry.api('POST', `${this.#project}/deployments/${deploymentId}/promote`, {});
+    const path = `/deployments/${deploymentId}/promote`;
+    const made = await this.project<{ url: string }>('POST', path, {});
+    const { state, reason } = await this.settled(made.url);
+    assert.equal(state, 'ready', JSON.stringify(reason));
   }
 
-  async rollback(deploymentId: string): Promise<void> {
-    await this.#gantry.api('POST', `${this.#project}/environments/production/rollback`, {
-      deployment: deploymentId,
-    });
+  async rollback(deployment: string): Promise<void> {
+    await this.project('POST', '/environments/production/rollback', { deployment });
+  }
+
+  /** What the function wrote, oldest first; `request`: while that one was in flight. */
+  async lines(service: string, request?: string): Promise<readonly Line[]> {
+    const query = new URLSearchParams({ service, limit: '100', ...(request ? { request } : {}) });
+    const found: Line[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const more = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: { items: Line[]; next: string | null } = await this.project(
+        'GET',
+        `/functions/logs?${query}${more}`,
+      );
+      found.push(...page.items);
+      cursor = page.next;
+    }
+    return found.reverse();
+  }
+
+  async instances(service: string): Promise<readonly InstanceView[]> {
+    const page = await this.project<{ items: InstanceView[] }>('GET', '/instances');
+    return page.items.filter((one) => one.service === service);
   }
 
   /** An event function, waiting for its answer. */
