@@ -52,7 +52,7 @@ functionsSuite({
           },
         });
         await functions.service('objects', {
-          ...{ freezeAfterMs: 0, idleMs: { production: 500 } },
+          ...{ freezeAfterMs: 0, idleMs: { production: 1_000 } },
           volumes: [{ name: 'objects', path: '/objects' }],
         });
         const image = functionImage({ version: 'objects' });

@@ -33,7 +33,7 @@ functionsSuite({
   tests: {
     'SIGTERM is seen and honoured when idle; its last words are in the logs': async (world) => {
       const { gantry, functions } = world;
-      await functions.service('term', { freezeAfterMs: 0, idleMs: { production: 500 } });
+      await functions.service('term', { freezeAfterMs: 0, idleMs: { production: 1_000 } });
       const image = functionImage({ version: 'term', args: ['-on-term', '300ms'] });
       const { serviceHost } = await functions.deploy('term', 'latest', image);
       await gantry.ask(serviceHost, '/');
@@ -59,7 +59,7 @@ functionsSuite({
 
     'what does not heed SIGTERM is killed after the grace': async (world) => {
       const { gantry, functions } = world;
-      const settings = { freezeAfterMs: 0, idleMs: { production: 300 }, graceMs: 2_000 };
+      const settings = { freezeAfterMs: 0, idleMs: { production: 1_000 }, graceMs: 2_000 };
       await functions.service('deaf', settings);
       const image = functionImage({ version: 'deaf', args: ['-on-term', 'never'] });
       const { serviceHost } = await functions.deploy('deaf', 'latest', image);
@@ -90,7 +90,7 @@ functionsSuite({
       const { gantry, functions } = world;
       await functions.project('POST', '/volumes', { name: 'kept', kind: 'disk' });
       await functions.service('disk', {
-        ...{ freezeAfterMs: 0, idleMs: { production: 500 } },
+        ...{ freezeAfterMs: 0, idleMs: { production: 1_000 } },
         volumes: [{ name: 'kept', path: '/kept' }],
       });
       const { serviceHost } = await functions.deploy(
@@ -114,12 +114,14 @@ functionsSuite({
       const { gantry, functions } = world;
       await functions.service('burst', {
         ...{ concurrency: 1, maxInstances: 50, machineType: 'XS' },
-        ...{ freezeAfterMs: 0, idleMs: { production: 300 }, graceMs: 500 },
+        ...{ freezeAfterMs: 0, idleMs: { production: 1_000 }, graceMs: 500 },
       });
       const image = functionImage({ version: 'burst' });
       const { serviceHost } = await functions.deploy('burst', 'latest', image);
       const answers = await Promise.all(
-        Array.from({ length: 50 }, () => gantry.ask(serviceHost, '/slow?ms=1000')),
+        Array.from({ length: 50 }, () =>
+          gantry.ask(serviceHost, '/slow?ms=1000', { timeoutMs: 180_000 }),
+        ),
       );
       const bad = answers.filter(({ status }) => status !== 200);
       assert.deepEqual(

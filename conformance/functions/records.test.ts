@@ -16,13 +16,17 @@ functionsSuite({
       const image = functionImage({ version: 'lines' });
       const { serviceHost } = await functions.deploy('lines', 'latest', image);
       const first = await gantry.ask(serviceHost, '/log?text=of-the-first');
-      const second = await gantry.ask(serviceHost, '/log?text=of-the-second&stream=stderr');
       const lines = async (answer: typeof first) => {
         const id = answer.headers['x-gantry-id'];
         assert.ok(typeof id === 'string', 'the answer names its request');
         const found = await functions.lines('lines', id);
         return found.map(({ stream, text }) => `${stream}: ${text}`);
       };
+      await until(
+        async () => (await lines(first)).join().includes('of-the-first') || undefined,
+        'its line is kept',
+      );
+      const second = await gantry.ask(serviceHost, '/log?text=of-the-second&stream=stderr');
       await until(
         async () => (await lines(second)).join().includes('of-the-second') || undefined,
         'its line is kept',
@@ -35,7 +39,7 @@ functionsSuite({
       gantry,
       functions,
     }) => {
-      await functions.service('ledger', { freezeAfterMs: 0, idleMs: { production: 400 } });
+      await functions.service('ledger', { freezeAfterMs: 0, idleMs: { production: 1_000 } });
       const image = functionImage({ version: 'ledger', args: ['-start-delay', '700ms'] });
       const { serviceHost } = await functions.deploy('ledger', 'latest', image);
       const cold = await until(async () => {

@@ -34,7 +34,7 @@ functionsSuite({
   releases,
   async prepare({ functions }) {
     for (const name of ['web', 'cold']) await functions.service(name, settings);
-    await functions.service('cold', { ...settings, idleMs: { production: 500 } });
+    await functions.service('cold', { ...settings, idleMs: { production: 1_000 } });
     for (const name of ['web', 'cold']) {
       await functions.deploy(name, 'latest', functionImage({ version: name }));
     }

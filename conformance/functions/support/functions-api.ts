@@ -54,7 +54,10 @@ export class Functions {
   async service(name: string, settings: object): Promise<void> {
     const made = await this.#known(name);
     if (made) await this.project('PATCH', `/services/${name}`, { settings });
-    else await this.project('POST', '/services', { name, repository: name, settings });
+    else {
+      await this.project('POST', '/repositories', { name });
+      await this.project('POST', '/services', { name, repository: name, settings });
+    }
   }
 
   async #known(name: string): Promise<boolean> {
