@@ -10,8 +10,6 @@ import { findLayer, folderBytes, type WritableLayer, writtenBytes } from './laye
  * ended within about a second, and many idle ones cost next to nothing.
  */
 export interface DiskWatch {
-  /** Bytes of the writable layer of a running container, by the engine's own count where it is not on this machine. */
-  measure(id: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -96,6 +94,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
     };
   }
 
+  /** By the engine's own count where it is not on this machine. */
   async function measureOne(one: Watched, open: boolean): Promise<number> {
     if (one.layer) return writtenBytes(one.layer, { open });
     const found = await engine.call<{ SizeRw?: number }>({
@@ -207,10 +206,6 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
 
   const ended = loop();
   return {
-    async measure(id) {
-      const one = watched.get(id) ?? (await inspect(id));
-      return measureOne(one, true);
-    },
     async close() {
       closed = true;
       wake();

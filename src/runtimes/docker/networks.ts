@@ -143,13 +143,16 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
     return network;
   }
 
-  /** Containers that name the network, created ones with them: an engine lists only running ones in it. */
+  /**
+   * Containers that name the network, created ones with them: a network's own list has only those that run,
+   * and a created one knows the network's name, not yet its id.
+   */
   async function count(network: Held): Promise<void> {
     const at = now();
     const listed = await engine.call<unknown[]>({
       method: 'GET',
       path: '/containers/json',
-      query: { all: true, filters: JSON.stringify({ network: [network.id] }) },
+      query: { all: true, filters: JSON.stringify({ network: [network.name, network.id] }) },
     });
     network.counted = listed.length;
     network.grants = network.grants.filter((grant) => grant > at - pendingMs);

@@ -35,7 +35,7 @@ const disk = (path: string): Attack => ({
       return bfree * bsize;
     };
     const before = free();
-    void running.ask(`/bomb?kind=disk&mb=40000&path=${path}`).catch(() => {});
+    void running.ask(`/bomb?kind=disk&mb=8000&path=${path}`).catch(() => {});
     const { ms } = await ended(scope, running, 30_000);
     const taken = before - free();
     await until(

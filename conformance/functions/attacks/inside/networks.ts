@@ -3,8 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { Engine } from '../../../../src/runtimes/docker/engine.ts';
+import { findEngine } from '../../../../src/runtimes/docker/engine-address.ts';
 import { tableOf } from '../../../../src/runtimes/docker/network-guard/rules.ts';
+import { openNetworks } from '../../../../src/runtimes/docker/networks.ts';
 import { until } from '../../support/until.ts';
+import { serverImage } from '../bench.ts';
 import type { Attack } from './attacks.ts';
 import { installation, type Scope } from './inside.ts';
 
@@ -111,6 +115,55 @@ export const networks: Readonly<Record<string, Attack>> = {
       assert.deepEqual(points, ['/etc/hostname', '/etc/hosts', '/etc/resolv.conf']);
     },
   },
+  'A network goes when no container names it, created ones counted; a full one gets another beside':
+    {
+      async run(scope) {
+        const address = findEngine(scope.inside.place.host, {});
+        assert.ok(typeof address !== 'string');
+        const engine = new Engine({ address, deadline: 30_000 });
+        scope.defer(() => engine.close());
+        let time = Date.now();
+        const options = { installation: 'networks', pool: '10.214.0.0/27', subnetBits: 29 };
+        const opened = () => openNetworks(engine, { ...options, now: () => time });
+        const networks = opened();
+        const [name, same] = await Promise.all([
+          networks.ensureNetwork('one', 'public'),
+          opened().ensureNetwork('one', 'public'),
+        ]);
+        assert.equal(name, same, 'two at once make one');
+        const containers: string[] = [];
+        scope.defer(async () => {
+          for (const id of containers) await remove(id);
+        });
+        const create = async (network: string) => {
+          const body = { Image: serverImage, HostConfig: { NetworkMode: network } };
+          const path = '/containers/create';
+          const { Id } = await engine.call<{ Id: string }>({ method: 'POST', path, body });
+          containers.push(Id);
+          return Id;
+        };
+        const remove = (id: string) =>
+          engine.call({ method: 'DELETE', path: `/containers/${id}`, query: { force: true } });
+        // A /29 has room for five.
+        for (let made = 0; made < 5; made++) await create(name);
+        time += 61_000;
+        assert.equal(await networks.removeUnused(), 0, 'it has containers that never ran');
+        const beside = await networks.ensureNetwork('one', 'public');
+        assert.notEqual(beside, name, 'the first is full');
+        const others = ['two', 'three'].map((project) => networks.ensureNetwork(project, 'public'));
+        assert.equal(new Set([name, beside, ...(await Promise.all(others))]).size, 4);
+        await assert.rejects(
+          networks.ensureNetwork('four', 'public'),
+          /No free subnet of \/29 is left/,
+        );
+        for (const id of containers.splice(0)) await remove(id);
+        time += 61_000;
+        const later = opened();
+        assert.equal(await later.removeUnused(), 0, 'adopted just now');
+        time += 61_000;
+        assert.equal(await later.removeUnused(), 4);
+      },
+    },
   'Names resolve by the name server that is set, which is private': {
     async run(scope) {
       const { outside } = scope.inside.place;

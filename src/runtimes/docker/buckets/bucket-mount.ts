@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RuntimeError } from '../../../ports/runtime-driver.ts';
@@ -90,6 +91,7 @@ export async function mountBucket(options: {
     await unmountAll(at, run);
     await rmdir(at).catch(() => {});
     started.unref();
+    (started.stderr as Socket).unref();
     started.once('close', () => {
       if (!leaving && child === started) void again();
     });
