@@ -25,14 +25,17 @@ export class InFlight {
     if (this.#ended.length > mostRemembered * 2) this.#forget(at);
   }
 
-  /** Those that a line of that moment belongs to. */
+  /** Those that a line of that moment belongs to: who was in flight then, else who had ended just before. */
   at(moment: number): string[] {
-    const ids: string[] = [];
+    const during: string[] = [];
+    const before: string[] = [];
     for (const { id, from, to } of this.#ended) {
-      if (from <= moment && moment <= to + lateMs) ids.push(id);
+      if (from > moment) continue;
+      if (moment <= to) during.push(id);
+      else if (moment <= to + lateMs) before.push(id);
     }
-    for (const [id, from] of this.#open) if (from <= moment) ids.push(id);
-    return ids;
+    for (const [id, from] of this.#open) if (from <= moment) during.push(id);
+    return during.length > 0 ? during : before;
   }
 
   /** What no line can belong to any more. */

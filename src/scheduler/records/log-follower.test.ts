@@ -177,7 +177,7 @@ test('very many lines of one moment: known ones stay known', () => {
   assert.ok(since > start);
 });
 
-test('a line belongs to every request in flight at its moment, and a little after', () => {
+test('a line belongs to every request in flight at its moment, or else to those that ended just before', () => {
   const flight = new InFlight();
   flight.started('a', 100);
   flight.started('b', 150);
@@ -189,14 +189,16 @@ test('a line belongs to every request in flight at its moment, and a little afte
     [149, ['a']],
     [150, ['a', 'b']],
     [200, ['a', 'b']],
-    [225, ['a', 'b']],
-    [226, ['b']],
+    [201, ['b']],
     [5000, ['b']],
   ];
   for (const [moment, ids] of cases) assert.deepEqual(flight.at(moment), ids, String(moment));
   flight.sweep(60_000);
   assert.deepEqual(flight.at(200), ['b']);
   assert.equal(flight.count, 1);
+  flight.ended('b', 60_000);
+  // Nobody is in flight: it was written before the last answer, and stamped after.
+  assert.deepEqual([flight.at(60_025), flight.at(60_026)], [['b'], []]);
 });
 
 test('a line is cut at 16 KiB, between characters, and says so', () => {

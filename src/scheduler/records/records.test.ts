@@ -31,7 +31,7 @@ test('lines belong to the requests that were in flight, and to the instance', as
       ['listening', 'stdout', []],
       ['for one', 'stdout', [one]],
       ['for both', 'stderr', [one, two]],
-      ['late', 'stdout', [one, two]],
+      ['late', 'stdout', [two]],
       ['for two', 'stdout', [two]],
     ],
   );

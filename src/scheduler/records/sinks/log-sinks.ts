@@ -93,6 +93,10 @@ export class LogSinks {
       return new PostSink({ type, url, outbound, dropped, ...(times && { times }) });
     }
     // Checked where it is set, and here again: what is in the database may be older than the rule.
+    const mine = [...this.#open.keys()].filter((other) => other.startsWith(`${projectId} file `));
+    if (mine.length >= mostNames) {
+      return { send: () => dropped(1, 'the project has many log files'), close: async () => {} };
+    }
     if (!isFileSinkName(setting.name) || !/^\w+$/.test(projectId)) {
       return { send: () => dropped(1, 'the name is no file name'), close: async () => {} };
     }
