@@ -171,8 +171,8 @@ export function functions(dialect: Dialect): Compilable[] {
       },
       ['id'],
     ),
-    index('function_lines_by_project', 'function_lines', ['project_id', 'id']),
     index('function_lines_by_service', 'function_lines', ['project_id', 'service', 'id']),
+    index('function_lines_by_project', 'function_lines', ['project_id', 'id']),
     index('function_lines_by_deployment', 'function_lines', ['deployment_id', 'id']),
     index('function_lines_by_instance', 'function_lines', ['instance_id', 'id']),
     table(
@@ -188,8 +188,8 @@ export function functions(dialect: Dialect): Compilable[] {
       },
       ['id'],
     ),
-    index('function_requests_by_project', 'function_requests', ['project_id', 'id']),
     index('function_requests_by_service', 'function_requests', ['project_id', 'service', 'id']),
+    index('function_requests_by_project', 'function_requests', ['project_id', 'id']),
     index('function_requests_by_deployment', 'function_requests', ['deployment_id', 'id']),
     index('function_requests_by_instance', 'function_requests', ['instance_id', 'id']),
     table(
