@@ -171,6 +171,7 @@ export function functions(dialect: Dialect): Compilable[] {
       },
       ['id'],
     ),
+    // Before the project's: of two that look as good, SQLite takes the first.
     index('function_lines_by_service', 'function_lines', ['project_id', 'service', 'id']),
     index('function_lines_by_project', 'function_lines', ['project_id', 'id']),
     index('function_lines_by_deployment', 'function_lines', ['deployment_id', 'id']),
