@@ -84,7 +84,8 @@ export const images: Cases = {
       });
       assert.equal((await bench.driver.wait(id)).code, 5);
     } else {
-      await refuses(bench.driver.prepare(source, {}), 'pull-failed');
+      const text = await refuses(bench.driver.prepare(source, {}), 'pull-failed');
+      assert.match(text, /zstd/);
       const { missing } = await bench.driver.capabilities();
       assert.ok(
         missing.some((sentence) => sentence.includes('zstd')),
@@ -104,7 +105,7 @@ export const images: Cases = {
 
   'images are listed; one in use stays, and a free one goes': async (bench) => {
     const { driver } = bench;
-    const source = await bench.subject.push({}, 'listed');
+    const source = await bench.subject.push({ architectures: ['arm64', 'amd64'] }, 'listed');
     const from = Date.now() - 60_000;
     const image = await driver.prepare(source, {});
     const { id } = await driver.create(bench.spec(image));

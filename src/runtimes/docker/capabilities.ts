@@ -105,7 +105,7 @@ export function platformOf(version: EngineVersion): string {
 }
 
 /** Since Docker 23, which speaks 1.42. */
-function unpacksZstd({ ApiVersion }: EngineVersion): boolean {
+export function unpacksZstd({ ApiVersion }: EngineVersion): boolean {
   return isAtLeast(ApiVersion, '1.42');
 }
 

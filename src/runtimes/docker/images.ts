@@ -16,6 +16,7 @@ export interface ImagesDeps {
   readonly pullAddress: () => string;
   /** `os/architecture` of the engine. */
   readonly platform: string;
+  readonly unpacksZstd: boolean;
 }
 
 /** What is read of `GET /images/{name}/json`. */
@@ -55,7 +56,7 @@ export class Images {
     source: ImageSource,
     options: { signal?: AbortSignal; progress?: (progress: PullProgress) => void },
   ): Promise<PreparedImage> {
-    const { engine, platform } = this.#deps;
+    const { engine, platform, unpacksZstd } = this.#deps;
     const name = `${this.#deps.pullAddress()}/${source.repository}`;
     const id = `${name}@${source.digest}`;
     const from = performance.now();
@@ -63,7 +64,10 @@ export class Images {
     const cached = inspected !== undefined;
     if (!inspected) {
       const { digest, credentials } = source;
-      await pull(engine, { name, digest, credentials, platform, ...options });
+      await pull(engine, {
+        ...{ name, digest, credentials, platform, unpacksZstd },
+        ...options,
+      });
       inspected = await this.#inspect(id, options.signal);
     }
     if (!inspected) {
@@ -116,7 +120,7 @@ export class Images {
           query: { all: true },
         }),
       ]);
-      const used = new Set(containers.map((container) => container.ImageID));
+      const used = new Set(containers.flatMap(({ Image, ImageID }) => [Image, ImageID]));
       const references = images.flatMap((image) =>
         (image.RepoDigests ?? [])
           .filter((id) => id.startsWith(prefix) && id.includes('@'))
@@ -129,7 +133,7 @@ export class Images {
           digest: id.slice(id.indexOf('@') + 1),
           size: image.Size,
           preparedAt: await this.#preparedAt(id),
-          inUse: used.has(image.Id),
+          inUse: used.has(image.Id) || used.has(id),
         })),
       );
     } catch (error) {

@@ -29,6 +29,8 @@ export interface Inspected {
 /** What is read of an entry of `GET /containers/json`. */
 export interface Listed {
   readonly Id: string;
+  /** As it was named when the container was made. */
+  readonly Image: string;
   readonly ImageID: string;
   readonly State: string;
   readonly Labels: Readonly<Record<string, string>> | null;
@@ -59,15 +61,26 @@ export function exitOf(state: Inspected['State']): InstanceExit {
 
 /** Undefined where the container is no instance of Gantry's. */
 export function instanceOf(inspected: Inspected): RuntimeInstance | undefined {
-  const read = readLabels(inspected.Config.Labels);
+  const { Id, State, Config, NetworkSettings } = inspected;
+  const instance = of(Id, State.Status, Config.Labels, NetworkSettings);
+  return instance?.state === 'ended' ? { ...instance, exit: exitOf(State) } : instance;
+}
+
+/** The same, without how it ended. */
+export function listedInstance(entry: Listed): RuntimeInstance | undefined {
+  if (entry.State === 'removing') return undefined;
+  return of(entry.Id, entry.State, entry.Labels, entry.NetworkSettings);
+}
+
+function of(
+  id: string,
+  status: string,
+  labels: Listed['Labels'],
+  networks: Inspected['NetworkSettings'] | undefined,
+): RuntimeInstance | undefined {
+  const read = readLabels(labels);
   if (!read) return undefined;
-  const state = stateOf(inspected.State.Status);
+  const state = stateOf(status);
   const runs = state === 'running' || state === 'frozen';
-  return {
-    id: inspected.Id,
-    ...read,
-    state,
-    address: runs ? addressOf(inspected.NetworkSettings) : undefined,
-    exit: state === 'ended' ? exitOf(inspected.State) : undefined,
-  };
+  return { id, ...read, state, address: runs ? addressOf(networks) : undefined, exit: undefined };
 }

@@ -7,8 +7,8 @@ import {
 import { containerSpec } from './container-spec.ts';
 import { type Engine, EngineError, moment } from './engine.ts';
 import type { GivenGpus, GpuPool } from './gpu-pool.ts';
-import { exitOf, type Inspected, instanceOf, type Listed, stateOf } from './inspected.ts';
-import { label } from './labels.ts';
+import { exitOf, type Inspected, instanceOf, stateOf } from './inspected.ts';
+import { listInstances } from './list-instances.ts';
 import type { Networks } from './networks.ts';
 import { later, nextEnd, pathOf } from './next-end.ts';
 import { hasStatus, noSuchInstance, refused } from './refusals.ts';
@@ -105,6 +105,9 @@ export class Instances {
       await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/start`, slow: true });
     } catch (error) {
       if (isAbsent(error)) throw noSuchInstance(id);
+      // Someone removed it: the next instance is made in a new one.
+      const network = /network (\S+) not found/i.exec((error as Error).message)?.[1];
+      if (network) this.#deps.networks.forget(network);
       throw refused(error, {
         400: 'start-failed',
         404: 'start-failed',
@@ -254,31 +257,9 @@ export class Instances {
     this.#whereabouts.delete(id);
   }
 
-  async list(): Promise<RuntimeInstance[]> {
+  list(): Promise<RuntimeInstance[]> {
     const { engine, installation } = this.#deps;
-    const filters = JSON.stringify({ label: [`${label.installation}=${installation}`] });
-    let listed: readonly Listed[];
-    try {
-      listed = await engine.call({
-        method: 'GET',
-        path: '/containers/json',
-        query: { all: true, filters },
-      });
-    } catch (error) {
-      throw refused(error, {});
-    }
-    const found = await Promise.all(listed.map((entry) => this.#listed(entry)));
-    return found.filter((instance) => instance !== undefined);
-  }
-
-  async #listed(entry: Listed): Promise<RuntimeInstance | undefined> {
-    if (!entry.Labels?.[label.instance] || entry.State === 'removing') return undefined;
-    try {
-      return instanceOf(await this.inspect(entry.Id));
-    } catch (error) {
-      if ((error as RuntimeError).failure === 'no-such-instance') return undefined;
-      throw error;
-    }
+    return listInstances(engine, installation, (id) => this.inspect(id));
   }
 }
 

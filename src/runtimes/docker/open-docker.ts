@@ -5,6 +5,7 @@ import {
   type EngineVersion,
   platformOf,
   type Surroundings,
+  unpacksZstd,
 } from './capabilities.ts';
 import { hasDiskQuota } from './disk-quota.ts';
 import { DockerDriver } from './driver.ts';
@@ -82,7 +83,11 @@ export async function openDockerDriver(
     tell: options.isolation?.tell ?? (() => {}),
   });
   const volumes = openVolumes(engine, { installation, buckets });
-  const images = new Images({ engine, pullAddress, platform: platformOf(version) });
+  const images = new Images({
+    ...{ engine, pullAddress },
+    platform: platformOf(version),
+    unpacksZstd: unpacksZstd(version),
+  });
   const gpus = await GpuPool.open(engine, info);
   const diskQuota = await hasDiskQuota(info, address.local);
   const instances = new Instances({

@@ -11,6 +11,7 @@ export interface Pull {
   readonly digest: Digest;
   readonly credentials: ImageSource['credentials'];
   readonly platform: string;
+  readonly unpacksZstd: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (progress: PullProgress) => void;
 }
@@ -79,6 +80,9 @@ function sum(layers: ReadonlyMap<string, { current: number; total: number }>): P
   return { bytes, total };
 }
 
+const noZstd =
+  '. This engine unpacks no zstd layers: upgrade it to Docker 23 or later, or push the image with gzip layers.';
+
 /** The engines' texts differ by release and image store. */
 async function failureOf(engine: Engine, options: Pull, text: string): Promise<RuntimeError> {
   if (/no match(ing manifest)? for|does not (match|provide) the specified platform/i.test(text)) {
@@ -89,7 +93,8 @@ async function failureOf(engine: Engine, options: Pull, text: string): Promise<R
   if (/manifest unknown|not found|no such image|does not exist/i.test(text)) {
     return new RuntimeError('no-such-image', `The engine does not find the image: ${text}`);
   }
-  return new RuntimeError('pull-failed', `The engine cannot pull the image: ${text}`);
+  const hint = /invalid tar header/i.test(text) && !options.unpacksZstd ? noZstd : '';
+  return new RuntimeError('pull-failed', `The engine cannot pull the image: ${text}${hint}`);
 }
 
 /** What the image is for, as the registry tells the engine. */
