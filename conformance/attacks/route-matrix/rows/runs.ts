@@ -10,6 +10,13 @@ async function volume(place: Place, make: Make): Promise<Sample> {
   return { params: { volume: name } };
 }
 
+async function attachable(place: Place, make: Make): Promise<Sample> {
+  const service = unique('service');
+  await make(place, 'POST', `${projectPath(place)}/services`, { name: service });
+  const { params } = await volume(place, make);
+  return { params: { ...params, service } };
+}
+
 /** None is there, since there is no engine: who may call hears so, and everybody else the same as ever. */
 const sandbox = () => ({
   params: { sandbox: `sbx_${String(++asked).padStart(32, '0')}` },
@@ -26,6 +33,14 @@ export const runRows: Rows = {
   createVolume: { ...sets, sample: () => ({ body: { name: unique('volume'), kind: 'disk' } }) },
   getVolume: { ...sets, sample: volume },
   deleteVolume: { ...sets, sample: volume },
+  attachVolume: {
+    ...sets,
+    sample: async (place, make) => ({
+      ...(await attachable(place, make)),
+      body: { path: '/data' },
+    }),
+  },
+  detachVolume: { ...sets, sample: attachable },
 
   invokeService: {
     ...{ ...sets, answers: 503, makes: ['service'] },

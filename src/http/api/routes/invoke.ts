@@ -8,7 +8,8 @@ import type { InvocationAnswer, InvocationPlace } from '../../../scheduler/invok
 import { limitOf, pageQuery } from '../paging.ts';
 import { type Call, ok, type Reply, type Route } from '../route.ts';
 import { runtimeOf } from '../runtime-services.ts';
-import { nullable, object, oneOf, page, slug, text, time, toTime } from '../schema.ts';
+import { nullable, object, oneOf, page, text, time, toTime } from '../schema.ts';
+import { serviceName } from './functions/services.ts';
 
 const { invoke: limits } = functionLimits;
 
@@ -52,7 +53,7 @@ const invocation = object(
 const path = '/teams/{team}/projects/{project}/services/{service}';
 const access = { at: 'project', action: 'functions' } as const;
 const tag = 'Invocations';
-const params = { service: slug } as const;
+const params = { service: serviceName } as const;
 const base64Of = (bytes: number) => Math.ceil(bytes / 3) * 4;
 
 interface InvokeBody {

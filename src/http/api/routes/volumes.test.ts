@@ -86,6 +86,15 @@ test('where it is mounted; not deleted while a service or a live deployment moun
     ...{ actor: 'ada', now },
   });
   const attachment = { service: 'web', path: '/data', readOnly: true };
+  // Mounted elsewhere, and where it was again.
+  const moved = await call('PUT', '/kept/services/web', { path: '/other' });
+  assert.equal(moved.status, 200, moved.text);
+  assert.deepEqual(moved.body.settings.volumes, [{ name: 'kept', path: '/other' }]);
+  const detached = await call('DELETE', '/kept/services/web');
+  assert.deepEqual(detached.body.settings.volumes, []);
+  await call('PUT', '/kept/services/web', { path: '/data', readOnly: true });
+  assert.equal((await call('PUT', '/none/services/web', { path: '/data' })).status, 404);
+  assert.equal((await call('PUT', '/kept/services/none', { path: '/data' })).status, 404);
   const attached = await call('GET', '/kept');
   assert.deepEqual(attached.body.attachments, [{ ...attachment, deployments: [] }]);
   const refused = await call('DELETE', '/kept');

@@ -5,6 +5,8 @@ import { newId } from '../../../projects/ids.ts';
 import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { runtimeOf } from '../runtime-services.ts';
 import { list, nullable, object, oneOf, slug, text, time, toTime } from '../schema.ts';
+import { changeService, serviceName } from './functions/services.ts';
+import { serviceChange } from './functions/views.ts';
 
 const attachment = object(
   {
@@ -151,6 +153,51 @@ export const volumeRoutes: readonly Route[] = [
       // Without an engine now: the keeper finds it when there is one.
       void services.runtime?.volumes.removed(id);
       return noContent;
+    },
+  },
+  {
+    method: 'PUT',
+    path: `${path}/{volume}/services/{service}`,
+    operationId: 'attachVolume',
+    tag,
+    summary: 'Mounts a volume in a service.',
+    description:
+      "Changes the service's setting `volumes`, and deploys it anew where it runs. Once more with another path: it is mounted there instead.",
+    access,
+    params: { volume: slug, service: serviceName },
+    body: object(
+      {
+        path: text(4096, { pattern: '^/[^\\u0000]+$', description: 'In the container.' }),
+        readOnly: { type: 'boolean' },
+      },
+      { optional: ['readOnly'], title: 'NewVolumeAttachment' },
+    ),
+    replies: { 200: { description: 'The service as it is now.', schema: serviceChange } },
+    refusals: [409],
+    async handle(call) {
+      const { name } = await volumeOf(call);
+      const { path, readOnly } = call.body as { path: string; readOnly?: boolean };
+      const attached = { name, path, ...(readOnly !== undefined && { readOnly }) };
+      return changeService(call, ({ volumes = [] }) => ({
+        volumes: [...volumes.filter((volume) => volume.name !== name), attached],
+      }));
+    },
+  },
+  {
+    method: 'DELETE',
+    path: `${path}/{volume}/services/{service}`,
+    operationId: 'detachVolume',
+    tag,
+    summary: 'Mounts a volume in a service no more.',
+    access,
+    params: { volume: slug, service: serviceName },
+    replies: { 200: { description: 'The service as it is now.', schema: serviceChange } },
+    refusals: [409],
+    async handle(call) {
+      const { name } = await volumeOf(call);
+      return changeService(call, ({ volumes = [] }) => ({
+        volumes: volumes.filter((volume) => volume.name !== name),
+      }));
     },
   },
 ];

@@ -1,5 +1,5 @@
 import { RegistryError } from '../../../../oci/errors.ts';
-import type { Service } from '../../../../ports/functions.ts';
+import type { Service, ServiceSettings } from '../../../../ports/functions.ts';
 import { newId } from '../../../../projects/ids.ts';
 import { type Call, created, noContent, ok, type Route } from '../../route.ts';
 import { list, nullable, object, type Schema, text } from '../../schema.ts';
@@ -174,6 +174,15 @@ async function createService(call: Call) {
 async function updateService(call: Call) {
   const { settings, repository } = call.body as { settings?: object; repository?: string | null };
   const repositoryId = repository ? await repositoryIdOf(call, repository) : repository;
+  return changeService(call, settings && (() => settings), repositoryId);
+}
+
+/** `settings`: what replaces of those that there are. Where the service runs, it is deployed anew. */
+export async function changeService(
+  call: Call,
+  settings: ((before: ServiceSettings) => object) | undefined,
+  repositoryId?: string | null,
+) {
   const service = await change(call, settings, repositoryId);
   const made = settings ? await redeploy(call, [service.id]) : [];
   const deployments = made.map((deployment) => viewMade(call, deployment));
@@ -183,13 +192,13 @@ async function updateService(call: Call) {
 /** To the service as it is: where another change comes between, to what that left. */
 async function change(
   call: Call,
-  given: object | undefined,
+  given: ((before: ServiceSettings) => object) | undefined,
   repositoryId: string | null | undefined,
 ): Promise<Service> {
   const { services, identity } = call;
   for (let attempt = 0; ; attempt++) {
     const service = await serviceOf(call);
-    const settings = given && merged(service.settings, given);
+    const settings = given && merged(service.settings, given(service.settings));
     if (settings) requireSettings(call, settings, service.settings);
     try {
       return await services.metadata.writer.run('UpdateService', {
