@@ -30,7 +30,7 @@ export interface ImageOptions {
   readonly size?: number | null | 'mismatch';
 }
 
-function prepared(labels: Readonly<Record<string, string>>): PreparedImage {
+export function prepared(labels: Readonly<Record<string, string>> = {}): PreparedImage {
   const config = {
     user: '',
     workingDir: '',

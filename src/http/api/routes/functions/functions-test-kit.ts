@@ -4,7 +4,7 @@ import { refuse } from '../../../../oci/errors.ts';
 import { ociConfig, ociManifest } from '../../../../oci/media-types.ts';
 import { newId } from '../../../../projects/ids.ts';
 import type { ActivationTarget } from '../../../../scheduler/activation.ts';
-import { host } from '../../../../scheduler/deployments/deploy-test-kit.ts';
+import { host, prepared } from '../../../../scheduler/deployments/deploy-test-kit.ts';
 import { Deployer } from '../../../../scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from '../../../../scheduler/deployments/deployment-watch.ts';
 import { machineTypes } from '../../../../scheduler/machine-types.ts';
@@ -49,7 +49,7 @@ export async function openFunctions(t: Ends) {
     onCommit: (listener) => metadata.onCommit(listener),
     log: kit.app.services.logger,
     capabilities: async () => host,
-    prepare: async () => undefined as never,
+    prepare: async () => prepared(),
     prober: { ensure: (target) => probe.ensure(target) },
     changed: () => {},
     address: () => 'fn.test',
