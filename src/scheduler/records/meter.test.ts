@@ -196,7 +196,7 @@ test('a request over midnight is in both days, each with its part', () => {
   assert.deepEqual(
     spans.map(({ from, to, memoryMbMs, invocations }) => [from, to, memoryMbMs / 512, invocations]),
     [
-      [midnight - 5000, midnight, 3000, 1],
+      [midnight - 3000, midnight, 3000, 1],
       [midnight, midnight + 86_400_000, 86_400_000, 0],
       [midnight + 86_400_000, midnight + 2 * 86_400_000, 86_400_000, 0],
       [midnight + 2 * 86_400_000, midnight + 2 * 86_400_000 + 10, 10, 0],
