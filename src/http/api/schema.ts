@@ -51,7 +51,10 @@ export const page = (items: Schema, title: string): ObjectSchema =>
   object({ items: list(items), next: nullable({ type: 'string' }) }, { title });
 
 export function nullable(schema: Schema): Schema {
-  if (typeof schema.type !== 'string' || schema.enum) return { anyOf: [schema, { type: 'null' }] };
+  // One with a title stands once in the document, and null beside it.
+  if (typeof schema.type !== 'string' || schema.enum || schema.title !== undefined) {
+    return { anyOf: [schema, { type: 'null' }] };
+  }
   return { ...schema, type: [schema.type, 'null'] };
 }
 
