@@ -8,6 +8,7 @@ import type { Config } from './config/config.ts';
 import { functionLimits } from './config/function-limits.ts';
 import type { Plans } from './config/plans.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { createFunctionServices, type FunctionServices } from './http/api/function-services.ts';
 import type { RuntimeServices } from './http/api/runtime-services.ts';
 import type { Origins } from './http/origin.ts';
 import { sessionCookie } from './http/session-cookies.ts';
@@ -32,6 +33,8 @@ import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
 import { Environments } from './scheduler/environment.ts';
+import { ImageCache } from './scheduler/image-cache.ts';
+import type { InstanceObserver } from './scheduler/instance.ts';
 import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
 import { Invoker } from './scheduler/invoke/invoker.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
@@ -71,6 +74,7 @@ export interface Functions {
   readonly records: Records;
   /** For the API; undefined without an engine. */
   readonly runtime: RuntimeServices | undefined;
+  readonly api: FunctionServices;
   /** The URL of a label under the functions domain. */
   urlOf(label: string): string;
   /** Once the server listens. */
@@ -98,6 +102,7 @@ export async function openFunctions(
     pullAddress: () => config.functions.pullAddress ?? new URL(url()).host,
     network: { pool: isolation.network, subnetBits: isolation.subnetBits },
     dns: isolation.dns,
+    bucketFolder: join(config.data, 'buckets'),
     isolation: {
       ...isolation,
       publicUrls: config.publicUrl ? [config.publicUrl] : [],
@@ -129,7 +134,24 @@ export async function openFunctions(
       contractOf(service.settings).logBrackets(requestId, phase, ms),
   });
   opened.push(() => records.close());
-  const { observer } = records;
+  const cache =
+    driver &&
+    new ImageCache({
+      ...{ ...metadata, driver, clock, timers: systemTimers, log: logger },
+      limits: { time: isolation.imageCacheTime, space: isolation.imageCacheSpace },
+    });
+  opened.push(() => cache?.close());
+  const observer = {
+    ...records.observer,
+    changed: (event: Parameters<InstanceObserver['changed']>[0]) => {
+      cache?.changed(event);
+      records.observer.changed(event);
+    },
+    pulled: (event: Parameters<InstanceObserver['pulled']>[0]) => {
+      cache?.pulled(event);
+      records.observer.pulled(event);
+    },
+  };
   const address = () => `${domain}${portIn(url())}`;
   const watch = new DeploymentWatch(metadata);
   const deployed = createDeployed({ ...metadata, address });
@@ -227,6 +249,12 @@ export async function openFunctions(
     },
   });
   return {
+    api: createFunctionServices({
+      ...{ watch, pool, machines, missing, domain, log: logger },
+      capabilities: driver && (() => driver.capabilities()),
+      ownNames: () => [...ownHosts(config), new URL(url()).hostname],
+      namesChanged: () => gateway.changed(),
+    }),
     ...{ gateway, watch, pool, driver, missing, volumes, records },
     runtime: volumes &&
       sandboxes && {
@@ -239,6 +267,7 @@ export async function openFunctions(
     urlOf,
     async start() {
       await pool?.start();
+      cache?.start();
       if (driver) {
         // What an earlier process left for instances that live no more.
         const living = await driver.list().catch(() => undefined);

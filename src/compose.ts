@@ -172,7 +172,17 @@ async function compose(
   const metrics = new Metrics();
   const functions = await openFunctions(
     {
-      ...{ config, metadata, clock, logger, plans, credentials, sealer, origins, wrappingKey },
+      ...{
+        config,
+        metadata,
+        clock,
+        logger,
+        plans,
+        credentials,
+        sealer,
+        origins,
+        wrappingKey,
+      },
       ...{ metrics, outbound },
       url: () => url,
     },
@@ -327,6 +337,8 @@ async function compose(
     logger,
     metrics,
     runtime: functions?.runtime,
+    records: functions?.records.live,
+    functions: functions?.api,
     deploymentUrl: (host) => functions?.urlOf(host),
     settings: {
       bodyTimeoutMs: config.bodyTimeout,

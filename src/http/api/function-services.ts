@@ -18,6 +18,8 @@ export interface FunctionServices {
   ownNames(): readonly string[];
   /** What should run is other now: a pointer moved, functions were switched, a deployment (`deleted`) ended. */
   changed(change: { replaced?: string | null; deleted?: string }): void;
+  /** Variables or secrets are others: instances that were made of the old ones are replaced. */
+  environmentChanged(projectId: string): void;
   /** A service takes no requests, or takes them again. */
   paused(projectId: string, service: string, paused: boolean): void;
 }
@@ -78,6 +80,9 @@ export function createFunctionServices(deps: {
       if (replaced) pool?.retire(replaced);
       if (deleted) pool?.remove(deleted).catch(failed);
       pool?.pointersMoved().catch(failed);
+    },
+    environmentChanged(projectId) {
+      pool?.environmentChanged(projectId).catch(failed);
     },
     paused(projectId, service, paused) {
       deps.namesChanged();

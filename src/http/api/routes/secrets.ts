@@ -87,6 +87,7 @@ export const secretRoutes: readonly Route[] = [
         sealed: services.sealer.seal(value, secretContext(project.id, name)),
         now: services.clock.now(),
       });
+      services.functions?.environmentChanged(project.id);
       return { status: created ? 201 : 200, body: viewOf(await secretOf(call)) };
     },
   },
@@ -102,6 +103,7 @@ export const secretRoutes: readonly Route[] = [
     async handle({ services, project, params }) {
       const place = { projectId: project.id, name: params.name! };
       await services.metadata.writer.run('DeleteSecret', place);
+      services.functions?.environmentChanged(project.id);
       return noContent;
     },
   },

@@ -94,6 +94,7 @@ export const variableRoutes: readonly Route[] = [
         sealed: services.sealer.seal(value, variableContext(project.id, environment, name)),
         now: services.clock.now(),
       });
+      services.functions?.environmentChanged(project.id);
       return { status: created ? 201 : 200, body: viewOf(call, await variableOf(call)) };
     },
   },
@@ -110,6 +111,7 @@ export const variableRoutes: readonly Route[] = [
       const { services, project, params } = call;
       const place = { projectId: project.id, environment: environmentOf(call) };
       await services.metadata.writer.run('DeleteVariable', { ...place, name: params.name! });
+      services.functions?.environmentChanged(project.id);
       return noContent;
     },
   },

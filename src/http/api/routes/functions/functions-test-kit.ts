@@ -40,6 +40,7 @@ export async function openFunctions(t: Ends) {
       domain: 'fn.test',
       ownNames: () => ['registry.example.net'],
       changed: ({ replaced, deleted }) => void told.push({ replaced, deleted }),
+      environmentChanged: () => {},
       paused: (_project, service, paused) => void told.push({ service, paused }),
     },
   }));
