@@ -133,3 +133,20 @@ test('metering: a request that was sent to another instance is in flight there a
   const sum = (id: string) => memory.get(id)?.reduce((all, event) => all + event.memoryMbMs, 0);
   assert.deepEqual([sum('ins_1'), sum('ins_2')], [15 * 512, 90 * 512]);
 });
+
+test('metering: an engine that hangs keeps no event from being written', async (t) => {
+  const hangs = { stats: () => new Promise<never>(() => {}), logs: async function* () {} };
+  const { to, start, pass, usage, close } = await openTestRecords(t, {
+    driver: () => hangs,
+    times: {
+      recorder: { flushMs: 1 },
+      metering: { lookMs: 3_600_000, storageMs: 3_600_000, patienceMs: 5 },
+    },
+  });
+  to(web, 'ins_1', 'idle');
+  start(web, 'ins_1', one);
+  pass(1000);
+  await close();
+  const [event] = await usage();
+  assert.deepEqual([event?.memoryMbMs, event?.activeCpuMs], [512_000, 0]);
+});

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../observability/logger.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { MeteringEvent } from '../../ports/commands-functions.ts';
@@ -34,9 +35,13 @@ export interface MeteringTimes {
   /** The longest span of one event: what a crash loses at most. */
   readonly spanMs: number;
   readonly storageMs: number;
+  /** How long looks are waited for before events are written. */
+  readonly patienceMs: number;
 }
 
-const usual: MeteringTimes = { lookMs: 5000, leastMs: 50, spanMs: 50_000, storageMs: 3_600_000 };
+const usual: MeteringTimes = {
+  ...{ lookMs: 5000, leastMs: 50, spanMs: 50_000, storageMs: 3_600_000, patienceMs: 2000 },
+};
 
 interface Metered {
   readonly instanceId: string;
@@ -127,7 +132,7 @@ export class Metering implements RecordsObserver {
     for (const metered of this.#metered.values()) {
       if (metered.meter.inFlight > 0) looks.push(this.#look(metered, true));
     }
-    await Promise.all(looks);
+    await this.#patiently(looks);
     for (const metered of this.#metered.values()) {
       if (metered.meter.ageAt(now) >= this.#times.spanMs) this.#write(metered, now);
     }
@@ -157,9 +162,17 @@ export class Metering implements RecordsObserver {
     for (const timer of this.#timers) clearInterval(timer);
     const all = [...this.#metered.values()];
     for (const { due } of all) clearTimeout(due);
-    await Promise.all(all.map((metered) => this.#look(metered, metered.meter.inFlight > 0)));
+    await this.#patiently(all.map((metered) => this.#look(metered, metered.meter.inFlight > 0)));
     for (const metered of all) this.#write(metered, this.#deps.clock.now());
     this.#metered.clear();
+  }
+
+  /** An engine that hangs keeps nothing from being written down: its looks count with the next event. */
+  async #patiently(looks: readonly Promise<void>[]): Promise<void> {
+    const stop = new AbortController();
+    const late = delay(this.#times.patienceMs, undefined, { signal: stop.signal });
+    await Promise.race([Promise.all(looks), late.catch(() => {})]);
+    stop.abort();
   }
 
   #of(instanceId: string, target: ActivationTarget, at: number): Metered {
