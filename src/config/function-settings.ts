@@ -10,6 +10,12 @@ import {
   recordSettings,
   recordsConfig,
 } from './record-settings.ts';
+import {
+  type GivenScalingSettings,
+  type ScalingConfig,
+  scalingConfig,
+  scalingSettings,
+} from './scaling-settings.ts';
 import { bytes, duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
 import { parseBytes, parseDuration } from './units.ts';
 
@@ -77,10 +83,14 @@ export const functionSettings = {
   },
   ...isolationSettings,
   ...recordSettings,
+  ...scalingSettings,
 } as const satisfies Record<string, SettingSchema>;
 
 /** What the schema lets through of these, as texts. */
-export interface GivenFunctionSettings extends GivenIsolationSettings, GivenRecordSettings {
+export interface GivenFunctionSettings
+  extends GivenIsolationSettings,
+    GivenRecordSettings,
+    GivenScalingSettings {
   readonly functions: 'auto' | 'on' | 'off';
   readonly dockerHost?: string;
   readonly functionsDomain: string;
@@ -106,6 +116,7 @@ export interface FunctionsConfig {
   readonly responseLimit: number;
   readonly isolation: IsolationConfig;
   readonly records: RecordsConfig;
+  readonly scaling: ScalingConfig;
 }
 
 export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
@@ -120,5 +131,6 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     responseLimit: parseBytes(s.functionsResponseLimit)!,
     isolation: isolationConfig(s),
     records: recordsConfig(s),
+    scaling: scalingConfig(s),
   };
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { ScalingConfig } from '../../config/scaling-settings.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Awaitable } from '../../ports/awaitable.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -114,3 +115,12 @@ export const defaultPoolSettings: PoolSettings = {
   },
   backoff: { firstMs: 1_000, capMs: 300_000, stableMs: 60_000 },
 };
+
+/** The installation's, from its configuration. */
+export function poolSettings(config: {
+  readonly startTimeout: number;
+  readonly scaling: ScalingConfig;
+}): PoolSettings {
+  const { keepAtStop: _, ...scaling } = config.scaling;
+  return { ...defaultPoolSettings, ...scaling, startTimeoutMs: config.startTimeout };
+}
