@@ -39,7 +39,7 @@ import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
 import { Invoker } from './scheduler/invoke/invoker.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
 import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
-import { defaultPoolSettings } from './scheduler/pool/pool-deps.ts';
+import { defaultPoolSettings, poolSettings } from './scheduler/pool/pool-deps.ts';
 import { openRecords, type Records } from './scheduler/records/open-records.ts';
 import { createDeploymentPlanner } from './scheduler/reserve.ts';
 import { pause, systemTimers } from './scheduler/timers.ts';
@@ -180,7 +180,11 @@ export async function openFunctions(
       ...{ pullCredentials: deps.credentials, identities: deps.credentials, log: logger },
       ...{ machines: { of: machineOf }, installation, region: config.functions.region },
       newInstanceId: () => newId('ins'),
-      settings: { ...defaultPoolSettings, startTimeoutMs: config.functions.startTimeout },
+      settings: poolSettings(config.functions),
+      egressOf: async ({ projectId }) => {
+        const [project] = await metadata.projects.findByIds([projectId]);
+        return project?.settings.functions?.network ?? 'public';
+      },
     });
     const checks = { ...metadata, plans, machines, measuring: config.measure, driver };
     const opening = await openSandboxes({
@@ -283,7 +287,8 @@ export async function openFunctions(
     async close() {
       gateway.close();
       await deployer?.close();
-      await pool?.drain({ keep: true, withinMs: config.drainTimeout });
+      const keep = config.functions.scaling.keepAtStop;
+      await pool?.drain({ keep, withinMs: config.drainTimeout });
     },
   };
 }

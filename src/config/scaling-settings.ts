@@ -69,12 +69,12 @@ export const scalingSettings = {
   },
   instancesAtStop: {
     ...text,
-    enum: ['end', 'keep'],
-    default: 'end',
+    enum: ['keep', 'end'],
+    default: 'keep',
     description:
-      'What becomes of instances when Gantry stops. keep: they go on, and the next start takes them over.',
-    allowed: 'end or keep',
-    example: 'keep',
+      'What becomes of instances when Gantry stops. keep: they go on, and the next start takes them over; end: they get SIGTERM within the time of GANTRY_DRAIN_TIMEOUT.',
+    allowed: 'keep or end',
+    example: 'end',
   },
 } as const satisfies Record<string, SettingSchema>;
 
