@@ -27,7 +27,7 @@ import { createImageCheck } from './sandboxes/check-image.ts';
 import { type OpenSandboxes, openSandboxes } from './sandboxes/open-sandboxes.ts';
 import type { Activator } from './scheduler/activation.ts';
 import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
-import { createDeployed } from './scheduler/deployed.ts';
+import { createDeployed, createEgress } from './scheduler/deployed.ts';
 import { Deployer } from './scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
@@ -180,11 +180,7 @@ export async function openFunctions(
       ...{ pullCredentials: deps.credentials, identities: deps.credentials, log: logger },
       ...{ machines: { of: machineOf }, installation, region: config.functions.region },
       newInstanceId: () => newId('ins'),
-      settings: poolSettings(config.functions),
-      egressOf: async ({ projectId }) => {
-        const [project] = await metadata.projects.findByIds([projectId]);
-        return project?.settings.functions?.network ?? 'public';
-      },
+      ...{ settings: poolSettings(config.functions), egressOf: createEgress(metadata) },
     });
     const checks = { ...metadata, plans, machines, measuring: config.measure, driver };
     const opening = await openSandboxes({
@@ -287,8 +283,8 @@ export async function openFunctions(
     async close() {
       gateway.close();
       await deployer?.close();
-      const keep = config.functions.scaling.keepAtStop;
-      await pool?.drain({ keep, withinMs: config.drainTimeout });
+      const { drainTimeout: withinMs, functions } = config;
+      await pool?.drain({ keep: functions.scaling.keepAtStop, withinMs });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Deployment, Deployments, Services } from '../ports/functions.ts';
 import type { Project, Projects } from '../ports/projects.ts';
+import type { EgressRule } from '../ports/runtime-driver.ts';
 import type { ActivationTarget } from './activation.ts';
 import type { DeployedTargets } from './pool/pool-deps.ts';
 import { functionsOn } from './reserve.ts';
@@ -68,5 +69,13 @@ export function createDeployed(deps: {
       const target = targets(deployment, project).find((one) => one.service.name === service);
       return target && !(await paused(project.id)).has(service) ? target : undefined;
     },
+  };
+}
+
+/** Where instances of a project may connect to, as its operators have set it. */
+export function createEgress(deps: { projects: Pick<Projects, 'findByIds'> }) {
+  return async ({ projectId }: ActivationTarget): Promise<EgressRule> => {
+    const [project] = await deps.projects.findByIds([projectId]);
+    return project?.settings.functions?.network ?? 'public';
   };
 }
