@@ -90,7 +90,7 @@ export async function openFunctions(
   opened: (() => Promise<unknown> | unknown)[],
 ): Promise<Functions | undefined> {
   const { config, metadata, clock, logger, plans, url } = deps;
-  const { mode, domain, isolation } = config.functions;
+  const { mode, domain, isolation, scaling } = config.functions;
   if (mode === 'off') return undefined;
   const installation = createHash('sha256')
     .update('installation')
@@ -283,8 +283,7 @@ export async function openFunctions(
     async close() {
       gateway.close();
       await deployer?.close();
-      const { drainTimeout: withinMs, functions } = config;
-      await pool?.drain({ keep: functions.scaling.keepAtStop, withinMs });
+      await pool?.drain({ keep: scaling.keepAtStop, withinMs: config.drainTimeout });
     },
   };
 }
