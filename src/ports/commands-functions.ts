@@ -28,8 +28,8 @@ export interface ReservedDeployment {
 }
 
 /**
- * A tag that the push did not move is deployed where this service never was under its name, or failed when it
- * last was: so pushing again is trying again.
+ * A tag that the push did not move is deployed, too, where what was last deployed of the service there is another
+ * image, failed or was ended: so pushing again is trying again.
  */
 export interface DeploymentReservation {
   /** Of the service that is made where the repository is bound to none; undefined: none is made. */

@@ -9,6 +9,8 @@ export const isSettled = ({ state }: Pick<Deployment, 'state'>): boolean => sett
 export class DeploymentWatch {
   readonly #deployments: Pick<Deployments, 'findById'>;
   readonly #watchers = new Set<() => void>();
+  /** Reads since the last change: many who wait for one deployment ask once. */
+  readonly #reads = new Map<string, Promise<Deployment | undefined>>();
   #pending = false;
 
   constructor(deps: {
@@ -26,7 +28,7 @@ export class DeploymentWatch {
       // Before it is read: what changes after that is seen.
       const change = this.#next(signal);
       try {
-        const deployment = await this.#deployments.findById(id);
+        const deployment = await this.#read(id);
         if (!deployment) return;
         if (deployment.state !== last) {
           last = deployment.state;
@@ -48,6 +50,18 @@ export class DeploymentWatch {
     return last;
   }
 
+  #read(id: string): Promise<Deployment | undefined> {
+    const known = this.#reads.get(id);
+    if (known) return known;
+    const read = Promise.resolve(this.#deployments.findById(id));
+    this.#reads.set(id, read);
+    const forget = () => {
+      if (this.#reads.get(id) === read) this.#reads.delete(id);
+    };
+    read.then(forget, forget);
+    return read;
+  }
+
   #next(signal: AbortSignal): { came: Promise<void>; cancel(): void } {
     const { promise: came, resolve } = Promise.withResolvers<void>();
     const cancel = () => {
@@ -66,6 +80,7 @@ export class DeploymentWatch {
     this.#pending = true;
     setImmediate(() => {
       this.#pending = false;
+      this.#reads.clear();
       for (const watcher of [...this.#watchers]) watcher();
     });
   }

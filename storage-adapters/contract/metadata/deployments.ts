@@ -167,6 +167,26 @@ export function deploymentsContract(
     assert.deepEqual(await db.deployments.pointers(), []);
   });
 
+  test('who runs an image of another team does not keep that team from deleting it', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    await deployingPush(db, repository.id, 'w1', ['v1']);
+    await db.writer.run('CreateTeam', {
+      ...{ id: 'team_2', slug: 'other', name: 'Other', plan: 'pro', createdAt: now },
+    });
+    const project = { id: 'prj_2', teamId: 'team_2', slug: 'app', settings: {}, createdAt: now };
+    await db.writer.run('CreateProject', project);
+    await db.writer.run('CreateDeployment', {
+      ...{ id: 'dpl_theirs', projectId: 'prj_2', ...production, origin: { type: 'api' } },
+      ...{ snapshot: snapshot(['web', 'w1']), hosts: ['theirs'], pointerHosts: ['p'] },
+      ...{ serviceHosts: [], service: undefined, actor: 'eve', now },
+    });
+    assert.equal(await activate(db, 'dpl_theirs', snapshot(['web', 'w1']), 0), 'ready');
+    const args = { repositoryId: repository.id, digest: digest('w1'), actor: 'ci', now };
+    await db.writer.run('DeleteManifest', args);
+    assert.equal((await db.deployments.findById('dpl_theirs'))?.state, 'ready');
+  });
+
   test('pages: newest first, by environment and state', async (t) => {
     const db = await open(t);
     const { repository } = await populate(db);

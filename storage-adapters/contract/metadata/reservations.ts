@@ -86,6 +86,25 @@ export function reservationsContract(
       [2, 'dpl_3', 'ready'],
       [1, 'dpl_one_latest', 'failed'],
     ]);
+    // Its environment was ended: pushing again begins anew.
+    const place = { projectId, ...production };
+    await db.writer.run('MovePointer', { ...place, deploymentId: null, actor: 'ada', now });
+    assert.deepEqual((await again('dpl_5')).deployments, [
+      { deploymentId: 'dpl_5', host: 'web-dpl_5' },
+    ]);
+    // Another image was deployed there by hand.
+    await db.writer.run('CreateDeployment', {
+      ...{ ...place, id: 'dpl_6', snapshot: snapshot(['web', 'two']), service: undefined },
+      origin: {
+        type: 'api',
+        image: {
+          ...{ serviceId: 'svc_web', repositoryId: repository.id },
+          ...{ reference: 'two', digest: digest('two') },
+        },
+      },
+      ...{ hosts: ['dpl-6'], pointerHosts: ['p'], serviceHosts: [], actor: 'ada', now },
+    });
+    assert.equal((await again('dpl_7')).deployments[0]?.deploymentId, 'dpl_7');
     assert.equal(await db.deployments.findHost('unused'), undefined);
     assert.equal((await db.services.list(projectId)).length, 1);
   });

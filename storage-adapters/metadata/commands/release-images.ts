@@ -19,8 +19,13 @@ const live = (all: boolean) =>
       .selectFrom('deployment_services as s')
       .innerJoin('environment_pointers as e', 'e.deployment_id', 's.deployment_id')
       .innerJoin('deployments as d', 'd.id', 's.deployment_id')
+      .innerJoin('projects as own', 'own.id', 'd.project_id')
+      .innerJoin('repositories as r', 'r.id', 's.repository_id')
+      .innerJoin('projects as held', 'held.id', 'r.project_id')
       .select(['d.id', 'd.number', 'e.environment', 'e.name'])
       .where('s.repository_id', '=', p('repository'))
+      // Who runs a public image of others does not keep them from deleting it.
+      .whereRef('own.team_id', '=', 'held.team_id')
       .limit(1);
     return all ? rows : rows.where('s.digest', '=', p('digest'));
   });
@@ -36,6 +41,16 @@ const held = (all: boolean) =>
       .where('s.repository_id', '=', p('repository'))
       .where('d.state', 'in', (e) =>
         e.selectFrom(dialect.elements(p('states')).as('wanted')).select('wanted.value'),
+      )
+      .where((e) =>
+        e.not(
+          e.exists(
+            e
+              .selectFrom('environment_pointers as n')
+              .select('n.name')
+              .whereRef('n.deployment_id', '=', 'd.id'),
+          ),
+        ),
       );
     return all ? rows : rows.where('s.digest', '=', p('digest'));
   });
@@ -50,7 +65,7 @@ const unbind = query<{ repository: string }>((db, p) =>
 
 /**
  * Before a manifest goes (`digest`), or a repository with all of them: rejects with `conflict` where an environment
- * runs it. Deployments that are on their way with it fail, and those that only their own names lead to end.
+ * of its own team runs it. Deployments that are on their way with it fail, and those that only their own names lead to end.
  */
 export async function releaseImages(
   tx: Executor,

@@ -21,10 +21,16 @@ interface Place {
   name: string;
   service: string;
 }
-const last = query<Place, { id: string; host: string; state: string }>((db, p) =>
+interface Last {
+  id: string;
+  host: string;
+  state: string;
+  origin: string;
+}
+const last = query<Place, Last>((db, p) =>
   db
     .selectFrom('deployments')
-    .select(['id', 'host', 'state'])
+    .select(['id', 'host', 'state', 'origin'])
     .where('project_id', '=', p('project'))
     .where('environment', '=', p('environment'))
     .where('name', '=', p('name'))
@@ -35,8 +41,8 @@ const last = query<Place, { id: string; host: string; state: string }>((db, p) =
 
 /**
  * Part of a push's transaction: takes the deployments that it makes. Each tag has one, in the order given, where
- * the push moved it, or where it never was deployed or failed when it last was. For another tag, what its
- * environment runs or is about to run is named.
+ * the push moved it, or where what was last deployed of the service there is another image, failed, was ended, or
+ * its environment was. For another tag, what its environment runs or is about to run is named.
  */
 export async function reserveDeployments(
   tx: Executor,
@@ -56,11 +62,12 @@ export async function reserveDeployments(
     const { environment, name } = wanted;
     const place = { project: projectId, environment, name, service: service.id };
     const before = await last.get(tx, place);
-    const again = before === undefined || before.state === 'failed';
+    const pointer = await findPointer.get(tx, place);
+    const running = pointer?.deployment_id ?? undefined;
     const host =
-      moved.includes(wanted.tag) || again
+      before === undefined || moved.includes(wanted.tag) || isStale(before, args.digest, running)
         ? await reserve(tx, args, { projectId, service, wanted })
-        : await present(tx, place, before);
+        : await present(tx, before, running);
     if (host) reserved.push(host);
   }
   return reserved;
@@ -92,16 +99,23 @@ async function reserve(
   return { deploymentId: id, host };
 }
 
+/** Whether pushing the digest once more is to deploy it: not where it is there, or was rolled back. */
+function isStale(before: Last, digest: string, running: string | undefined): boolean {
+  const origin = JSON.parse(before.origin) as { digest?: string; image?: { digest: string } };
+  if ((origin.digest ?? origin.image?.digest) !== digest) return true;
+  if (isOnItsWay(before)) return false;
+  return running === undefined || before.state === 'failed' || before.state === 'deleted';
+}
+
+const isOnItsWay = (row: Last) => underWay.some((state) => state === row.state);
+
 /** What is on its way, else what the pointer names. */
 async function present(
   tx: Executor,
-  place: Place,
-  before: { id: string; host: string; state: string },
+  before: Last,
+  id: string | undefined,
 ): Promise<ReservedHost | undefined> {
-  const onItsWay = underWay.some((state) => state === before.state);
-  if (onItsWay) return { deploymentId: before.id, host: before.host };
-  const pointer = await findPointer.get(tx, place);
-  const id = pointer?.deployment_id ?? undefined;
+  if (isOnItsWay(before)) return { deploymentId: before.id, host: before.host };
   const row = id === undefined ? undefined : await findDeployment.get(tx, { id });
   return row && { deploymentId: row.id, host: row.host };
 }
