@@ -114,31 +114,30 @@ functionsSuite({
       await stop(world, made);
     },
 
-    'a port is reached at a name of its own, with WebSocket-ready proxying, and no more after the end':
-      async (world) => {
-        const made = await create(world, { ports: [9000] });
-        const server = exec(world, made, ['sh', '-c', 'SERVER_PORT=9000 /server'], { timeout: 60 });
-        server.catch(() => {});
-        const [{ url }] = made.ports as [View['ports'][number]];
-        const host = new URL(url).hostname;
-        assert.match(host, /^sbx-[a-z2-7]{26}\./);
-        const answered = await until(async () => {
-          const answer = await world.gantry.ask(host, '/');
-          return answer.status === 200 ? answer : undefined;
-        }, 'the port answers');
-        assert.equal(answered.body, 'hello from tools\n');
-        const added = await world.gantry.api<View>('POST', `${pathOf(world)}/${made.id}/ports`, {
-          port: 9001,
-        });
-        assert.equal(added.ports.length, 2);
-        const other = new URL(added.ports[1]!.url).hostname;
-        assert.equal((await world.gantry.ask(other, '/')).status, 502, 'nothing listens there');
-        const guessed = `sbx-${'a'.repeat(26)}${host.slice(30)}`;
-        assert.equal((await world.gantry.ask(guessed, '/')).status, 404);
-        await stop(world, made);
-        await server.catch(() => {});
-        assert.equal((await world.gantry.ask(host, '/')).status, 404);
-      },
+    'a port is reached at a name of its own, and no more after the end': async (world) => {
+      const made = await create(world, { ports: [9000] });
+      const server = exec(world, made, ['sh', '-c', 'SERVER_PORT=9000 /server'], { timeout: 60 });
+      server.catch(() => {});
+      const [{ url }] = made.ports as [View['ports'][number]];
+      const host = new URL(url).hostname;
+      assert.match(host, /^sbx-[a-z2-7]{26}\./);
+      const answered = await until(async () => {
+        const answer = await world.gantry.ask(host, '/');
+        return answer.status === 200 ? answer : undefined;
+      }, 'the port answers');
+      assert.equal(answered.body, 'hello from tools\n');
+      const added = await world.gantry.api<View>('POST', `${pathOf(world)}/${made.id}/ports`, {
+        port: 9001,
+      });
+      assert.equal(added.ports.length, 2);
+      const other = new URL(added.ports[1]!.url).hostname;
+      assert.equal((await world.gantry.ask(other, '/')).status, 502, 'nothing listens there');
+      const guessed = `sbx-${'a'.repeat(26)}${host.slice(30)}`;
+      assert.equal((await world.gantry.ask(guessed, '/')).status, 404);
+      await stop(world, made);
+      await server.catch(() => {});
+      assert.equal((await world.gantry.ask(host, '/')).status, 404);
+    },
 
     'it ends at its time limit, which can be moved; with its own process where it runs that':
       async (world) => {
