@@ -53,7 +53,7 @@ function run(order: LoadOrder): Promise<LoadAnswer> {
     new Promise((resolve) => {
       let pending: Buffer | undefined;
       let sent = 0;
-      const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+      const socket = connect({ host: hostname, port: Number(port || 80), noDelay: true });
       const send = () => {
         sent = performance.now();
         if (sent >= until) {

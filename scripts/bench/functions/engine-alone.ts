@@ -91,7 +91,10 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
     remove: (id) => call('DELETE', `/containers/${id}?force=1&v=1`),
     async pull(reference, digest, credentials) {
       const [username, password] = credentials.split(':');
-      const auth = Buffer.from(JSON.stringify({ username, password })).toString('base64url');
+      const serveraddress = reference.slice(0, reference.indexOf('/'));
+      const auth = Buffer.from(JSON.stringify({ username, password, serveraddress })).toString(
+        'base64url',
+      );
       const query = new URLSearchParams({ fromImage: reference, tag: digest });
       const said = await call<string>('POST', `/images/create?${query}`, undefined, {
         'x-registry-auth': auth,

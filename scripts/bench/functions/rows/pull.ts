@@ -3,13 +3,14 @@ import { median } from '../../rounds.ts';
 import { type FunctionsRow, type Rig, until } from '../rig.ts';
 
 /** Nothing of the image is left in the engine. */
-async function forget(rig: Rig, digest: string): Promise<void> {
+async function forget(rig: Rig, service: string, digest: string): Promise<void> {
   await until(async () => {
     const containers = await rig.engine.containers();
-    return containers.every(({ state }) => state !== 'running' && state !== 'paused') || undefined;
+    const own = containers.filter(({ labels }) => labels['gantry.service'] === service);
+    return own.every(({ state }) => state !== 'running' && state !== 'paused') || undefined;
   }, 'no instance runs');
   for (const { id, labels } of await rig.engine.containers()) {
-    if (labels['gantry.instance']) await rig.engine.remove(id);
+    if (labels['gantry.service'] === service) await rig.engine.remove(id);
   }
   for (const { id, digests } of await rig.engine.images()) {
     if (digests.some((one) => one.endsWith(digest))) await rig.engine.removeImage(id);
@@ -23,7 +24,7 @@ async function pulled(rig: Rig, name: 'gzip' | 'zstd'): Promise<Outcome> {
   const alone: number[] = [];
   const gantry: number[] = [];
   for (let at = 0; at < order.scale.pulls; at += 1) {
-    await forget(rig, digest);
+    await forget(rig, name, digest);
     const begun = performance.now();
     const credentials = `${order.teamId}:${order.token}`;
     await engine.pull(`${order.registry}/${rig.repository(name)}`, digest, credentials);
@@ -32,7 +33,7 @@ async function pulled(rig: Rig, name: 'gzip' | 'zstd'): Promise<Outcome> {
     await engine.connect(id);
     alone.push(performance.now() - begun);
     await engine.remove(id);
-    await forget(rig, digest);
+    await forget(rig, name, digest);
     const answer = await rig.ask(order.origin, '/', { host });
     if (answer.status !== 200) throw new Error(`${host}: ${answer.status} ${answer.body}`);
     gantry.push(answer.firstByteMs);
