@@ -96,7 +96,8 @@ functionsSuite({
 
     'frozen and thawed again and again under load: no request fails': async (world) => {
       const { gantry, functions } = world;
-      await functions.service('thaw', { freezeAfterMs: 100, idleMs: { production: 600_000 } });
+      const idleMs = { production: 600_000 };
+      await functions.service('thaw', { freezeAfterMs: 100, idleMs, maxInstances: 1 });
       const image = functionImage({ version: 'thaw' });
       const { serviceHost } = await functions.deploy('thaw', 'latest', image);
       const before = JSON.parse((await gantry.ask(serviceHost, '/state')).body);
