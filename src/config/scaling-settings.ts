@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { bytes, DAY, duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
 import { parseBytes, parseDuration } from './units.ts';
 
@@ -56,8 +57,8 @@ export const scalingSettings = {
     type: 'integer',
     minimum: 1,
     maximum: 1_000,
-    default: 16,
-    description: 'Containers that are made and started at once.',
+    absent: 'twice the cores',
+    description: 'Containers that are made and started at once; more only wait for each other.',
     allowed: 'a whole number from 1 to 1000',
     example: '4',
   },
@@ -87,7 +88,7 @@ export interface GivenScalingSettings {
   readonly maxInstances: number;
   readonly queueLimit: number;
   readonly functionsMemory?: string;
-  readonly parallelStarts: number;
+  readonly parallelStarts?: number;
   readonly createdAhead: string;
   readonly instancesAtStop: 'end' | 'keep';
 }
@@ -118,7 +119,7 @@ export function scalingConfig(s: GivenScalingSettings): ScalingConfig {
     maxInstances: s.maxInstances,
     queueLimit: s.queueLimit,
     memory: s.functionsMemory === undefined ? unlimited : parseBytes(s.functionsMemory)!,
-    parallelStarts: s.parallelStarts,
+    parallelStarts: s.parallelStarts ?? 2 * availableParallelism(),
     createdAheadMs: parseDuration(s.createdAhead)!,
     keepAtStop: s.instancesAtStop === 'keep',
   };

@@ -30,6 +30,7 @@ export class BringUp {
     instance.startBegan = timers.now();
     const { created, booted } =
       (ahead && (await this.#fromAhead(instance, ahead))) ?? (await this.#anew(instance));
+    this.#engine.answered();
     instance.runtime = booted.runtime;
     const began = timers.now();
     await this.#open(instance, owner, booted.port);

@@ -1,4 +1,4 @@
-import type { RuntimeInstance } from '../../ports/runtime-driver.ts';
+import { RuntimeError, type RuntimeInstance } from '../../ports/runtime-driver.ts';
 import { withDeadline } from '../timers.ts';
 import type { Connections } from './connections.ts';
 import type { EngineHealth } from './engine-health.ts';
@@ -7,17 +7,23 @@ import type { InstanceOwner } from './instance-life.ts';
 import type { Instance } from './instance-record.ts';
 import type { PoolDeps } from './pool-deps.ts';
 import { isEngineFailure } from './refusals.ts';
+import { Slots } from './slots.ts';
 
 /** Ends instances, and removes what is left of them. */
 export class InstanceEnd {
   readonly #deps: PoolDeps;
   readonly #engine: EngineHealth;
   readonly #connections: Connections;
+  // As many ends at once as starts make an engine as slow; but most of an end is its grace.
+  readonly #stops: Slots;
+  readonly #removals: Slots;
 
   constructor(deps: PoolDeps, engine: EngineHealth, connections: Connections) {
     this.#deps = deps;
     this.#engine = engine;
     this.#connections = connections;
+    this.#stops = new Slots(deps.settings.parallelStarts * 4);
+    this.#removals = new Slots(deps.settings.parallelStarts);
   }
 
   /** Requests on it finish, then SIGTERM, the grace, SIGKILL. Resolves when nothing is left. */
@@ -60,10 +66,11 @@ export class InstanceEnd {
   async #stop(instance: Instance, runtime: RuntimeInstance): Promise<void> {
     const { driver, timers, settings } = this.#deps;
     const grace = instance.target.service.settings.graceMs ?? settings.graceMs;
-    const stopping = driver.stop(runtime.id, grace);
     const within = grace + engineLimits.stop;
     try {
-      instance.exit = await withDeadline(timers, within, 'stop', stopping);
+      instance.exit = await this.#stops.run(() =>
+        withDeadline(timers, within, 'stop', driver.stop(runtime.id, grace)),
+      );
     } catch (error) {
       this.#failed('an instance could not be stopped', instance, error);
     }
@@ -90,10 +97,13 @@ export class InstanceEnd {
     await this.#connections.close(instance);
     if (runtime) {
       await this.#beforeRemove(runtime);
-      const removing = driver.remove(runtime.id);
-      await withDeadline(timers, engineLimits.remove, 'remove', removing).catch((error: unknown) =>
-        this.#failed('a container could not be removed', instance, error),
-      );
+      const remove = () =>
+        withDeadline(timers, engineLimits.remove, 'remove', driver.remove(runtime.id));
+      await this.#removals
+        .run(remove)
+        .catch((error: unknown) =>
+          this.#failed('a container could not be removed', instance, error),
+        );
     }
     environment.release(instance.id);
     if (instance.state === 'terminating') {
@@ -110,7 +120,8 @@ export class InstanceEnd {
   }
 
   #failed(what: string, instance: Instance, error: unknown): void {
-    if (isEngineFailure(error)) this.#engine.failed(error);
+    // One that only takes long may have much to do.
+    if (error instanceof RuntimeError && isEngineFailure(error)) this.#engine.failed(error);
     this.#deps.log.warn(what, { instance: instance.id, error: String(error) });
   }
 }

@@ -134,7 +134,7 @@ test('an engine that hangs: requests get a 503 in bounded time, and it recovers'
   await time.settle();
   assert.ok(placed.result, 'what runs goes on');
   const cold = ask(pool, simulatedTarget({ deploymentId: 'dpl_2' }));
-  await time.advance(60_000);
+  await time.advance(75_000);
   assert.equal(errorOf(cold).code, 'ENGINE_UNAVAILABLE');
   driver.mode = 'up';
   await time.advance(20_000);

@@ -171,7 +171,9 @@ class EnginePool implements FunctionPool {
     await Promise.all(pools.map((pool) => pool.close(refusals.shuttingDown())));
   }
 
+  /** Requests finish, and starts that nobody waits for any more are given up. */
   async #settled(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.giveUpStarts()));
     const busy = () => [...this.#pools.values()].some((pool) => pool.requests.demand > 0);
     while (busy()) await pause(this.#deps.timers, 50);
   }

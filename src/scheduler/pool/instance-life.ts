@@ -212,7 +212,7 @@ export class InstanceLife {
     } catch (error) {
       if (isEngineFailure(error)) {
         // Only the engine knows: asked again until it does.
-        this.#engine.failed(error);
+        if (error instanceof RuntimeError) this.#engine.failed(error);
         timers.after(1_000, () => {
           instance.suspect = false;
           void this.look(instance, owner);

@@ -267,6 +267,11 @@ export class ServicePool implements InstanceOwner {
     return this.#context.life.end(instance, this, reason);
   }
 
+  async giveUpStarts(): Promise<void> {
+    const starting = [...this.instances].filter(({ coming, changing }) => coming && !changing);
+    await Promise.all(starting.map((instance) => this.end(instance, 'Gantry stops')));
+  }
+
   /** The process goes; its instances stay. */
   disconnect(): void {
     for (const instance of this.instances) {

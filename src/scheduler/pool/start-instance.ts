@@ -6,13 +6,13 @@ import {
 } from '../../ports/runtime-driver.ts';
 import type { ActivationTarget, StartStages } from '../activation.ts';
 import type { StartFailure } from '../contracts/contract.ts';
-import { pause, withDeadline } from '../timers.ts';
+import { DeadlineError, pause, withDeadline } from '../timers.ts';
 import { engineLimits } from './engine-limits.ts';
 import type { Instance } from './instance-record.ts';
 import { instanceSpec } from './instance-spec.ts';
 import type { PoolDeps } from './pool-deps.ts';
 import { StartRefused } from './refusals.ts';
-import { StartSlots } from './start-slots.ts';
+import { Slots } from './slots.ts';
 
 /** A server that still listens on 127.0.0.1 alone after this long will not change its mind. */
 const loopbackMs = 5_000;
@@ -39,13 +39,13 @@ export interface CreatedContainer {
 /** Makes containers and starts them, a bounded number at once. What it leaves unfinished it removes. */
 export class Starter {
   readonly #deps: PoolDeps;
-  readonly #slots: StartSlots;
+  readonly #slots: Slots;
   /** By digest and repository: what was prepared, or is being. */
   readonly #images = new LRUCache<string, Promise<PreparedImage>>({ max: 10_000 });
 
   constructor(deps: PoolDeps) {
     this.#deps = deps;
-    this.#slots = new StartSlots(deps.settings.parallelStarts);
+    this.#slots = new Slots(deps.settings.parallelStarts);
   }
 
   /**
@@ -147,6 +147,8 @@ export class Starter {
           if (exit || signal.aborted) return undefined;
           if (error instanceof RuntimeError && error.failure === 'no-such-instance')
             return undefined;
+          // Of an engine with much to do, as when many start at once: the start limit decides.
+          if (error instanceof DeadlineError) return undefined;
           throw error;
         });
         if (signal.aborted) throw signal.reason;
@@ -164,7 +166,7 @@ export class Starter {
             throw await fail('loopback-only', probe.dial);
           }
         } else loopbackSince = undefined;
-        if (elapsed >= limit) throw await fail('timeout', probe?.dial ?? 'the container is gone');
+        if (elapsed >= limit) throw await fail('timeout', probe?.dial ?? 'it could not be probed');
         await pause(timers, Math.min(wait, limit - elapsed), over.signal);
         wait = Math.min(wait * 1.5, elapsed < 2_000 ? 25 : 200);
       }

@@ -1,5 +1,5 @@
 /** So many at once; others wait in line. */
-export class StartSlots {
+export class Slots {
   #free: number;
   readonly #line: (() => void)[] = [];
 
