@@ -88,7 +88,12 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
     },
     pause: (id) => call('POST', `/containers/${id}/pause`),
     unpause: (id) => call('POST', `/containers/${id}/unpause`),
-    remove: (id) => call('DELETE', `/containers/${id}?force=1&v=1`),
+    async remove(id) {
+      await call('DELETE', `/containers/${id}?force=1&v=1`).catch((error: Error) => {
+        // Gantry was quicker.
+        if (!/ (404|409) /.test(error.message)) throw error;
+      });
+    },
     async pull(reference, digest, credentials) {
       const [username, password] = credentials.split(':');
       const text = Buffer.from(JSON.stringify({ username, password })).toString('base64url');
