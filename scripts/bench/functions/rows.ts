@@ -2,6 +2,7 @@ import type { FunctionsRow } from './rig.ts';
 import { burstRow } from './rows/burst.ts';
 import { coldRows } from './rows/cold.ts';
 import { pullRows } from './rows/pull.ts';
+import { simulationRow } from './rows/simulation.ts';
 import { thawRow } from './rows/thaw.ts';
 import { warmRow } from './rows/warm.ts';
 
@@ -12,4 +13,5 @@ export const functionsRows: readonly FunctionsRow[] = [
   thawRow,
   burstRow,
   ...pullRows,
+  simulationRow,
 ];
