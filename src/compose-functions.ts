@@ -33,6 +33,7 @@ import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
 import { Environments } from './scheduler/environment.ts';
+import { functionUrl, withPort } from './scheduler/host-labels.ts';
 import { ImageCache } from './scheduler/image-cache.ts';
 import type { InstanceObserver } from './scheduler/instance.ts';
 import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
@@ -75,8 +76,8 @@ export interface Functions {
   /** For the API; undefined without an engine. */
   readonly runtime: RuntimeServices | undefined;
   readonly api: FunctionServices;
-  /** The URL of a label under the functions domain. */
-  urlOf(label: string): string;
+  /** The URL of a label under the functions domain, or of a custom domain. */
+  urlOf(host: string): string;
   /** Once the server listens. */
   start(): Promise<void>;
   /** New requests are refused, those under way end. */
@@ -152,7 +153,7 @@ export async function openFunctions(
       records.observer.pulled(event);
     },
   };
-  const address = () => `${domain}${portIn(url())}`;
+  const address = () => withPort(domain, url());
   const watch = new DeploymentWatch(metadata);
   const deployed = createDeployed({ ...metadata, address });
   let pool: FunctionPool | undefined;
@@ -160,7 +161,7 @@ export async function openFunctions(
   let volumes: VolumeKeeper | undefined;
   let sandboxes: OpenSandboxes | undefined;
   let tokenFiles: TokenFiles | undefined;
-  const urlOf = (label: string) => `${new URL(url()).protocol}//${label}.${address()}`;
+  const urlOf = (host: string) => functionUrl(host, { server: url(), address: address() });
   if (driver) {
     const files = await TokenFiles.open({
       ...{ folder: join(config.data, 'run'), identities: deps.credentials, clock, log: logger },
@@ -286,11 +287,6 @@ export async function openFunctions(
       await pool?.drain({ keep: scaling.keepAtStop, withinMs: config.drainTimeout });
     },
   };
-}
-
-function portIn(url: string): string {
-  const { port } = new URL(url);
-  return port === '' ? '' : `:${port}`;
 }
 
 function ownHosts({ publicUrl, host }: Config): ReadonlySet<string> {

@@ -80,6 +80,8 @@ export interface Gantry {
   readonly bootstrap: Bootstrap | undefined;
   /** True on the start that made the first team. */
   readonly first: boolean;
+  /** Undefined: functions are off. `missing`: why none can run, and how to mend that. */
+  readonly functions: { readonly missing: string | undefined } | undefined;
   /** Takes no new requests, lets those under way end, then closes everything. */
   stop(): Promise<void>;
 }
@@ -379,6 +381,7 @@ async function compose(
   opened.push(() => socket.close());
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   await functions?.start();
+  if (functions) logger.info('functions', { ...(await functions.api.status()) });
   sweeper.wake();
   if (config.measure) measurer.wake();
   ready = true;
@@ -387,6 +390,7 @@ async function compose(
     logger,
     bootstrap: made?.bootstrap,
     first: made?.created ?? false,
+    functions: functions && { missing: functions.missing },
     async stop() {
       ready = false;
       await closeAll();

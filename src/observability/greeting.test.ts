@@ -10,9 +10,10 @@ const bootstrap = {
   token: 'gnt_canary',
 };
 const url = 'http://127.0.0.1:5050';
+const functions = { missing: undefined };
 
 test('the lines of a first push, ready to paste, without the token', () => {
-  const text = greeting({ url, first: true, bootstrap }, { data: '/srv/data' });
+  const text = greeting({ url, first: true, bootstrap, functions }, { data: '/srv/data' });
   const image = '127.0.0.1:5050/my-team/my-project/hello:latest';
   for (const line of [
     `Gantry is ready at ${url}`,
@@ -21,6 +22,7 @@ test('the lines of a first push, ready to paste, without the token', () => {
     `docker tag hello:latest ${image}`,
     `docker push ${image}`,
     `docker pull ${image}`,
+    `curl ${url}/run/my-team/my-project/ `,
     `${url}/api/v1/docs`,
   ])
     assert.ok(text.includes(line), line);
@@ -28,18 +30,36 @@ test('the lines of a first push, ready to paste, without the token', () => {
 });
 
 test('later starts do not say that something was made', () => {
-  const text = greeting({ url, first: false, bootstrap }, { data: '/srv/data' });
+  const text = greeting({ url, first: false, bootstrap, functions }, { data: '/srv/data' });
   assert.doesNotMatch(text, /were made/);
   assert.match(text, /docker login/);
 });
 
+test('what keeps functions from running is said, with how to mend it', () => {
+  const missing = 'There is no container engine at unix:///var/run/docker.sock. Install one.';
+  const text = greeting(
+    { url, first: true, bootstrap, functions: { missing } },
+    { data: '/srv/data' },
+  );
+  assert.ok(text.includes(missing), text);
+  assert.doesNotMatch(text, /curl/);
+  const off = greeting(
+    { url, first: true, bootstrap, functions: undefined },
+    { data: '/srv/data' },
+  );
+  assert.doesNotMatch(off, /function|curl/);
+});
+
 test('a folder with odd letters is quoted for the shell', () => {
-  const text = greeting({ url, first: false, bootstrap }, { data: "/a b/it's" });
+  const text = greeting({ url, first: false, bootstrap, functions }, { data: "/a b/it's" });
   assert.ok(text.includes("'/a b/it'\\''s/bootstrap.json'"), text);
 });
 
 test('where the file was put away, how to make a token', () => {
-  const text = greeting({ url, first: false, bootstrap: undefined }, { data: '/srv/data' });
+  const text = greeting(
+    { url, first: false, bootstrap: undefined, functions },
+    { data: '/srv/data' },
+  );
   assert.match(text, /npx gantry admin token create/);
   assert.doesNotMatch(text, /docker login/);
 });

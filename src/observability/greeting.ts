@@ -1,6 +1,8 @@
 interface Started {
   readonly url: string;
   readonly first: boolean;
+  /** Undefined: they are off. `missing`: why none can run. */
+  readonly functions: { readonly missing: string | undefined } | undefined;
   readonly bootstrap:
     | {
         readonly registry: string;
@@ -24,7 +26,7 @@ export const help = `Starts the Gantry server. Settings come from the environmen
 /** What a start prints: the commands of a first push, ready to paste. The token itself stays in its file. */
 export function greeting(started: Started, config: { readonly data: string }): string {
   const lines = ['', `Gantry is ready at ${started.url}`, ''];
-  const { bootstrap } = started;
+  const { bootstrap, functions } = started;
   if (bootstrap) {
     const image = `${bootstrap.registry}/${bootstrap.teamSlug}/${bootstrap.projectSlug}/hello:latest`;
     const file = `${config.data}/bootstrap.json`;
@@ -34,10 +36,18 @@ export function greeting(started: Started, config: { readonly data: string }): s
       `  docker tag hello:latest ${image}`,
       `  docker push ${image}`,
       `  docker pull ${image}`,
+      ...(functions && !functions.missing
+        ? [
+            `  curl ${started.url}/run/${bootstrap.teamSlug}/${bootstrap.projectSlug}/   what was pushed, running`,
+          ]
+        : []),
       '',
     );
   } else {
     lines.push('  npx gantry admin token create --help   makes a token to log in with', '');
+  }
+  if (functions?.missing) {
+    lines.push(`  Pushed images do not run as functions: ${functions.missing}`, '');
   }
   lines.push(`  ${started.url}/api/v1/docs   the API, for what is not pushed or pulled`, '');
   return `${lines.join('\n')}\n`;

@@ -28,6 +28,22 @@ export function deploymentLabels(parts: readonly string[], id: string): readonly
   return [9, 20].map((length) => withHash(plain, hash.slice(0, length)));
 }
 
+/**
+ * The URL of a label under the functions domain (`address`: that domain, with its port), or of a custom domain,
+ * which a dot tells from a label. `server`: where Gantry itself is reached.
+ */
+export function functionUrl(host: string, place: { server: string; address: string }): string {
+  const { protocol } = new URL(place.server);
+  const custom = host.includes('.');
+  return `${protocol}//${custom ? withPort(host, place.server) : `${host}.${place.address}`}`;
+}
+
+/** With the port of `server`, where that is not the scheme's own. */
+export function withPort(name: string, server: string): string {
+  const { port } = new URL(server);
+  return port === '' ? name : `${name}:${port}`;
+}
+
 /** Letters, digits and single dashes: no label begins as those of RFC 5890 (`xn--`) do. */
 function labelPart(text: string): string {
   return text

@@ -17,8 +17,13 @@ test("the port: the service's, else PORT of the project, else the contract's", (
   assert.equal(portOf({}, { PORT: '4000' }, vercel), 4000);
   assert.equal(portOf({}, {}, vercel), 80);
   assert.equal(portOf({}, {}, functionCompute), 9000);
-  for (const PORT of ['', '0', '65536', '80a', '-1', '1e3']) {
-    assert.equal(portOf({}, { PORT }, vercel), 80, PORT);
+  assert.equal(portOf({}, { PORT: '' }, vercel), 80);
+  for (const PORT of ['0', '65536', '80a', '-1', '1e3', 'canary']) {
+    assert.throws(
+      () => portOf({}, { PORT }, vercel),
+      /^RegistryError: (?!.*canary).*from 1 to 65535/,
+    );
+    assert.equal(portOf({ port: 3000 }, { PORT }, vercel), 3000);
   }
 });
 

@@ -1,3 +1,4 @@
+import { refuse } from '../../oci/errors.ts';
 import { type ContractName, contractNames, type ServiceSettings } from '../../ports/functions.ts';
 import { cloudRun } from './cloud-run.ts';
 import type { Contract } from './contract.ts';
@@ -23,15 +24,22 @@ export function contractOf(
   return contracts[settings.contract ?? labelled ?? 'vercel'];
 }
 
-/** By the service's port, else PORT of its variables (one that is no port says nothing), else the contract's. */
+/** By the service's port, else PORT of its variables, else the contract's. Throws `invalid` where PORT is no port. */
 export function portOf(
   settings: ServiceSettings,
   env: Readonly<Record<string, string>>,
   contract: Contract,
 ): number {
   if (settings.port !== undefined) return settings.port;
-  const given = /^\d{1,5}$/.test(env.PORT ?? '') ? Number(env.PORT) : 0;
-  return given > 0 && given < 65_536 ? given : contract.defaultPort;
+  const { PORT } = env;
+  if (PORT === undefined || PORT === '') return contract.defaultPort;
+  const given = /^\d{1,5}$/.test(PORT) ? Number(PORT) : 0;
+  if (given > 0 && given < 65_536) return given;
+  throw refuse(
+    'invalid',
+    'The variable PORT is no port: it must be a whole number from 1 to 65535.',
+    "Change it, or set the service's port, which counts first.",
+  );
 }
 
 export function concurrencyOf(settings: ServiceSettings, contract: Contract): number {

@@ -164,13 +164,16 @@ export function startError(error: unknown): ActivationError {
   }
   if (error instanceof RuntimeError) {
     const full = error.failure === 'disk-full';
+    const badSpec = error.failure === 'invalid-spec';
     return new ActivationError({
       status: full ? 503 : 502,
       code: error.failure.toUpperCase().replaceAll('-', '_'),
       message: `The function could not be started: ${error.message}`,
       hint: full
         ? 'The disk of the container engine is full: the operator has to make room.'
-        : 'Push or deploy it again.',
+        : badSpec
+          ? "Look at the image's ENTRYPOINT and CMD, and the service's command, args, machineType and volumes."
+          : 'Push or deploy it again.',
       ...(full ? { retryAfterSeconds: 60 } : {}),
     });
   }

@@ -7,6 +7,7 @@ import type { ActivationTarget } from '../../../../scheduler/activation.ts';
 import { host, prepared } from '../../../../scheduler/deployments/deploy-test-kit.ts';
 import { Deployer } from '../../../../scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from '../../../../scheduler/deployments/deployment-watch.ts';
+import { functionUrl } from '../../../../scheduler/host-labels.ts';
 import { machineTypes } from '../../../../scheduler/machine-types.ts';
 import { planReservation } from '../../../../scheduler/reserve.ts';
 import type { Ends } from '../../../http-test-kit.ts';
@@ -23,7 +24,7 @@ export async function openFunctions(t: Ends) {
   const told: object[] = [];
   const kit = await openApi(t, ({ metadata }) => ({
     deploymentUrl: (label) =>
-      label.includes('.') ? `https://${label}` : `http://${label}.fn.test`,
+      functionUrl(label, { server: 'http://gantry.test', address: 'fn.test' }),
     runtime: {
       volumes: { removed: () => {} } as never,
       checkEndpoint: (url: string) => {

@@ -108,7 +108,7 @@ test('domains: of one project, never of the installation', async (t) => {
   const made = await put('shop.example.com');
   assert.deepEqual(
     [made.body.url, made.body.environment, made.body.custom],
-    ['https://shop.example.com', 'production', true],
+    ['http://shop.example.com', 'production', true],
   );
   const moved = await put('shop.example.com', { environment: 'preview', name: 'pr-1' });
   assert.equal(moved.body.name, 'pr-1');
