@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { bytes, DAY, duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
 import { parseBytes, parseDuration } from './units.ts';
 
@@ -48,9 +48,9 @@ export const scalingSettings = {
   },
   functionsMemory: {
     ...bytes(1, 2 ** 50, 'from 1B to 1PiB'),
-    absent: 'no limit',
+    absent: "four times the machine's",
     description:
-      'The memory that all instances together may have, by their machine types. The one that is idle for the longest makes room for others.',
+      'The memory that all instances together may have, by their machine types (which few use up). The one that is idle for the longest makes room for others.',
     example: '12GiB',
   },
   parallelStarts: {
@@ -108,7 +108,6 @@ export interface ScalingConfig {
 }
 
 export function scalingConfig(s: GivenScalingSettings): ScalingConfig {
-  const unlimited = Number.POSITIVE_INFINITY;
   return {
     freezeAfterMs: parseDuration(s.freezeAfter)!,
     idleMs: {
@@ -118,7 +117,7 @@ export function scalingConfig(s: GivenScalingSettings): ScalingConfig {
     graceMs: parseDuration(s.stopGrace)!,
     maxInstances: s.maxInstances,
     queueLimit: s.queueLimit,
-    memory: s.functionsMemory === undefined ? unlimited : parseBytes(s.functionsMemory)!,
+    memory: s.functionsMemory === undefined ? 4 * totalmem() : parseBytes(s.functionsMemory)!,
     parallelStarts: s.parallelStarts ?? 2 * availableParallelism(),
     createdAheadMs: parseDuration(s.createdAhead)!,
     keepAtStop: s.instancesAtStop === 'keep',
