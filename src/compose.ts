@@ -44,6 +44,7 @@ import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
 import { Collector } from './maintenance/collector.ts';
 import { LastUse } from './maintenance/last-use.ts';
+import { Leader, leadsAlone } from './maintenance/leader.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -51,6 +52,7 @@ import { Metrics } from './observability/metrics.ts';
 import { describe } from './oci/errors.ts';
 import type { BlobStore } from './ports/blob-store.ts';
 import { type Clock, systemClock } from './ports/clock.ts';
+import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
 import type { AuditEntry } from './projects/admin-context.ts';
@@ -117,6 +119,12 @@ async function compose(
   const { writer } = metadata;
   const plans = plansWith(config);
   let url = config.publicUrl ?? '';
+
+  const maintenance = metadata.notices && leaderOf(metadata, 'maintenance', logger);
+  if (maintenance) opened.push(() => maintenance.close());
+  await maintenance?.look();
+  const leading = maintenance ?? leadsAlone(writer);
+  const leads = () => leading.leads;
 
   const wrappingKey = await loadSecretKey(config);
   const keyRings = keyRingsOf(config, metadata, clock, wrappingKey);
@@ -216,6 +224,7 @@ async function compose(
       uploads: metadata.uploads,
       writer,
       clock,
+      leads,
       cancel: (row) => blobPush.cancel(row),
       failed: (cause) => logger.warn('sweep failed, will be tried again', { cause: String(cause) }),
     },
@@ -224,7 +233,7 @@ async function compose(
   opened.push(() => sweeper.stop());
 
   const events = openEvents({
-    ...{ metadata, outbound, seal: sealer, clock, newId, log: logger, metrics },
+    ...{ metadata, leading, outbound, seal: sealer, clock, newId, log: logger, metrics },
     settings: config,
   });
   opened.push(() => events.close());
@@ -245,7 +254,7 @@ async function compose(
   };
   const collector = new Collector(
     {
-      ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay },
+      ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay, leads },
       discarded: () => sweeper.wake(),
       failed: (cause) =>
         logger.warn('collection failed, will be tried again', { cause: describe(cause) }),
@@ -382,6 +391,11 @@ async function compose(
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   await functions?.start();
   if (functions) logger.info('functions', { ...(await functions.api.status()) });
+  maintenance?.onGained(() => {
+    events.relay.wake();
+    events.sender.wake();
+    sweeper.wake();
+  });
   sweeper.wake();
   if (config.measure) measurer.wake();
   ready = true;
@@ -396,6 +410,11 @@ async function compose(
       await closeAll();
     },
   };
+}
+
+function leaderOf(metadata: Metadata, name: LeaseName, log: Logger): Leader {
+  const { leases, writer } = metadata;
+  return new Leader({ ...{ name, leases, writer, log }, holder: newId('rep') });
 }
 
 /** The admin commands without a server: on the data folder alone, which nothing else may be using. */

@@ -4,6 +4,8 @@ import type { Outbox } from '../ports/outbox.ts';
 
 export interface RelayDeps {
   readonly writer: CommandWriter;
+  /** False: another replica relays now. */
+  readonly leads?: () => boolean;
   readonly outbox: Outbox;
   readonly clock: Clock;
   /** Events up to `position` are published; `deliveries`: some are for webhooks. */
@@ -45,7 +47,9 @@ export class Relay {
     const { pollMs, pruneMs } = this.#times;
     this.#timers = [
       setInterval(() => this.wake(), pollMs).unref(),
-      setInterval(() => void this.prune().catch(deps.failed), pruneMs).unref(),
+      setInterval(() => {
+        if (deps.leads?.() !== false) this.prune().catch(deps.failed);
+      }, pruneMs).unref(),
     ];
   }
 
@@ -81,7 +85,7 @@ export class Relay {
   }
 
   #start(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#deps.leads?.() === false) return;
     if (this.#running) {
       this.#again = true;
       return;

@@ -22,6 +22,8 @@ export interface WebhookSenderDeps {
   readonly webhooks: Webhooks;
   readonly events: Pick<Events, 'at'>;
   readonly writer: CommandWriter;
+  /** False: another replica sends now. */
+  readonly leads?: () => boolean;
   readonly outbound: Outbound;
   readonly seal: Seal;
   readonly clock: Clock;
@@ -61,7 +63,7 @@ export class WebhookSender {
 
   /** There may be something due. */
   wake(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#leads) return;
     this.#again = true;
     if (this.#looking) return;
     this.#looking = true;
@@ -99,11 +101,15 @@ export class WebhookSender {
     }
   }
 
+  get #leads(): boolean {
+    return this.#deps.leads?.() ?? true;
+  }
+
   /** Begins what is due and may begin; how much that was. */
   async #begin(): Promise<number> {
     const { webhooks, clock } = this.#deps;
     const free = mostAtOnce - this.#underWay.size;
-    if (free <= 0 || this.#stopped) return 0;
+    if (free <= 0 || this.#stopped || !this.#leads) return 0;
     const load = new Map<string, number>();
     for (const { webhookId } of this.#underWay.values()) {
       load.set(webhookId, (load.get(webhookId) ?? 0) + 1);

@@ -22,6 +22,7 @@ import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
 import { Collector } from '../maintenance/collector.ts';
+import { leadsAlone } from '../maintenance/leader.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -129,6 +130,7 @@ export async function openApplication(
   const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
   const metrics = new Metrics();
   const events = openEvents({
+    leading: leadsAlone(metadata.writer),
     ...{ metadata, outbound, seal: sealer, clock, newId, log: logger, metrics },
     settings: loadConfig({}, { cwd: world.folder }),
   });

@@ -12,6 +12,8 @@ export interface CollectorDeps {
   readonly collection: Collection;
   readonly writer: CommandWriter;
   readonly clock: Clock;
+  /** False: another replica collects when it is time; who asks for a run gets one anyway. */
+  readonly leads?: () => boolean;
   /** Milliseconds from the end of a blob to the end of its bytes: longer than a backup takes. */
   readonly delayMs: number;
   /** Bytes of blobs are to be removed. */
@@ -46,7 +48,9 @@ export class Collector {
   constructor(deps: CollectorDeps, everyMs: number | undefined) {
     this.#deps = deps;
     if (everyMs === undefined) return;
-    this.#timer = setInterval(() => void this.run().catch(deps.failed), everyMs).unref();
+    this.#timer = setInterval(() => {
+      if (deps.leads?.() !== false) this.run().catch(deps.failed);
+    }, everyMs).unref();
   }
 
   /** The last run that took something away, or could have. */

@@ -15,6 +15,8 @@ export interface SweeperDeps {
   readonly uploads: Uploads;
   readonly writer: CommandWriter;
   readonly clock: Clock;
+  /** False: another replica sweeps now. */
+  readonly leads?: () => boolean;
   /** Cancels a session; rejects with `upload-conflict` where a request is writing to it. */
   readonly cancel: (row: UploadRow) => Promise<void>;
   readonly failed: (cause: unknown) => void;
@@ -39,7 +41,7 @@ export class Sweeper {
 
   /** Sweeps soon; many calls make one sweep. */
   wake(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#deps.leads?.() === false) return;
     if (this.#running) {
       this.#again = true;
       return;

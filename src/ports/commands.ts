@@ -16,6 +16,7 @@ import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
 import type { InvocationCommands } from './invocations.ts';
 import type { WrappedKey } from './keys.ts';
+import type { Fence, LeaseCommands } from './leases.ts';
 import type { Project, ProjectSettings } from './projects.ts';
 import type { Repository, Visibility } from './repositories.ts';
 import type { SandboxCommands } from './sandboxes.ts';
@@ -74,6 +75,7 @@ export interface Commands
     VolumeCommands,
     SandboxCommands,
     InvocationCommands,
+    LeaseCommands,
     EventCommands,
     DeploymentCommands,
     SignInCommands,
@@ -231,5 +233,10 @@ export type CommandName = keyof Commands;
 
 /** Runs commands one after another, grouping those that arrive together into one commit. */
 export interface CommandWriter {
-  run<N extends CommandName>(name: N, args: Commands[N]['args']): Promise<Commands[N]['result']>;
+  /** `fence`: rejects with `conflict` where the lease is another's by then. */
+  run<N extends CommandName>(
+    name: N,
+    args: Commands[N]['args'],
+    fence?: Fence,
+  ): Promise<Commands[N]['result']>;
 }

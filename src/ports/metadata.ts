@@ -8,6 +8,7 @@ import type { Deployments, FunctionVolumes, Services } from './functions.ts';
 import type { Invocations } from './invocations.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
+import type { Leases, Notices } from './leases.ts';
 import type { Manifests } from './manifests.ts';
 import type { Outbox } from './outbox.ts';
 import type { Projects } from './projects.ts';
@@ -41,6 +42,7 @@ export interface Metadata {
   readonly variables: Variables;
   readonly usage: Usage;
   readonly keys: Keys;
+  readonly leases: Leases;
   readonly outbox: Outbox;
   readonly events: Events;
   readonly services: Services;
@@ -52,7 +54,9 @@ export interface Metadata {
   readonly audit: AuditRows;
   readonly functionRecords: FunctionRecords;
   readonly writer: CommandWriter;
-  /** Called soon after each commit of this process's writes. */
+  /** Undefined: this process is alone with its database. */
+  readonly notices?: Notices | undefined;
+  /** Called soon after each commit of this process's writes, and of other replicas'. */
   onCommit(listener: () => void): void;
   /** Resolves where a read and the writer both answer; rejects with `unavailable` else. */
   ping(): Promise<void>;

@@ -17,6 +17,7 @@ export type IdPrefix =
   | 'pol'
   | 'prj'
   | 'ref'
+  | 'rep'
   | 'repo'
   | 'req'
   | 'sbx'

@@ -15,6 +15,8 @@ export interface Dialect {
   readonly bytes: 'blob' | 'bytea';
   /** Ends CREATE TABLE where the primary key is the order of the rows. */
   readonly clustered: RawBuilder<unknown> | undefined;
+  /** UTC milliseconds by the database's own clock, at the moment of asking. */
+  readonly now: RawBuilder<number>;
   /** The strings of a JSON array parameter, as a one-column (`value`) table expression. */
   elements(json: string): RawBuilder<{ value: string }>;
 }

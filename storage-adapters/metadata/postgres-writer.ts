@@ -1,13 +1,15 @@
 import type pg from 'pg';
 import { RegistryError, refuse } from '../../src/oci/errors.ts';
 import type { CommandName, Commands, CommandWriter } from '../../src/ports/commands.ts';
-import { commands } from './commands/index.ts';
+import type { Fence } from '../../src/ports/leases.ts';
+import { runCommand } from './commands/index.ts';
 import { PostgresExecutor } from './dialects/postgres.ts';
 import { isConflict, toRefusal } from './postgres-failure.ts';
 
 interface Waiting {
   readonly name: CommandName;
   readonly args: unknown;
+  readonly fence: Fence | undefined;
   resolve(result: never): void;
   reject(error: unknown): void;
 }
@@ -35,14 +37,18 @@ export class PostgresWriter implements CommandWriter {
     this.#pool = pool;
   }
 
-  run<N extends CommandName>(name: N, args: Commands[N]['args']): Promise<Commands[N]['result']> {
+  run<N extends CommandName>(
+    name: N,
+    args: Commands[N]['args'],
+    fence?: Fence,
+  ): Promise<Commands[N]['result']> {
     if (this.#closed) {
       return Promise.reject(
         refuse('unavailable', 'The database cannot be written now.', 'Try again.'),
       );
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ name, args, resolve, reject });
+      this.#queue.push({ name, args, fence, resolve, reject });
       this.#running ??= this.#drain();
     });
   }
@@ -97,14 +103,10 @@ export class PostgresWriter implements CommandWriter {
       await client.query('begin isolation level serializable');
       const executor = new PostgresExecutor(client);
       const outcomes: Outcome[] = [];
-      for (const { name, args } of batch) {
+      for (const one of batch) {
         await client.query('savepoint command');
         try {
-          const command = commands[name] as (
-            tx: PostgresExecutor,
-            args: unknown,
-          ) => Promise<unknown>;
-          outcomes.push({ result: await command(executor, args) });
+          outcomes.push({ result: await runCommand(executor, one) });
           await client.query('release command');
         } catch (error) {
           // The whole transaction has to be run again, not this command alone.

@@ -4,6 +4,7 @@ import type { Metadata } from '../../src/ports/metadata.ts';
 import { connectionSettings, PostgresExecutor, type Queryable } from './dialects/postgres.ts';
 import { migrate } from './migrations/migrate.ts';
 import { toRefusal } from './postgres-failure.ts';
+import { PostgresNotices } from './postgres-notices.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 import { storesOf } from './stores/index.ts';
 
@@ -32,16 +33,23 @@ export async function openPostgresMetadata(options: {
   const executor = new PostgresExecutor(guarded(pool));
   const writer = new PostgresWriter(pool);
   const stores = storesOf(executor);
+  const notices = new PostgresNotices(pool, options.url);
+  writer.onCommit(() => notices.tellCommitted());
   return {
     ...stores,
     writer,
-    onCommit: (listener) => writer.onCommit(listener),
+    notices,
+    onCommit(listener) {
+      writer.onCommit(listener);
+      notices.onCommitted(listener);
+    },
     async ping() {
       await stores.tokens.epoch();
       await writer.run('ForgetKeys', { keys: [] });
     },
     async close() {
       await writer.close();
+      await notices.close();
       await pool.end();
     },
   };

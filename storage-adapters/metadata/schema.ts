@@ -148,7 +148,12 @@ export interface Schema {
     store_state: string;
     created_at: number;
     expires_at: number;
+    /** The replica that writes to it, or did last. */
+    claimed_by: Generated<string | null>;
+    /** By the database's clock; 0: it is done. */
+    claimed_until: Generated<number>;
   };
+  leases: { name: string; holder: string; epoch: number; expires_at: number };
   /** Keys whose bytes nothing names any more, until they are removed. */
   discarded_keys: { key: string; store_state: string | null; due_at: Generated<number> };
   /** Events that the relay has not taken yet. A stream is a repository, or a team for what has none. */

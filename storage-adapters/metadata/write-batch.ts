@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type ErrorInfo, RegistryError } from '../../src/oci/errors.ts';
 import type { CommandName } from '../../src/ports/commands.ts';
-import { commands } from './commands/index.ts';
+import { commands, runCommand } from './commands/index.ts';
 import type { SqliteExecutor } from './dialects/sqlite.ts';
 import type { WriteReply, WriteRequest } from './writer-messages.ts';
 
@@ -33,11 +33,11 @@ async function runTogether(
 ): Promise<WriteReply[]> {
   const replies: WriteReply[] = [];
   db.exec('BEGIN IMMEDIATE');
-  for (const { id, name, args } of requests) {
+  for (const request of requests) {
+    const { id } = request;
     db.exec('SAVEPOINT command');
     try {
-      const command = commands[name] as (tx: SqliteExecutor, args: unknown) => Promise<unknown>;
-      const result = await command(executor, args);
+      const result = await runCommand(executor, request);
       db.exec('RELEASE command');
       replies.push({ id, result });
     } catch (error) {

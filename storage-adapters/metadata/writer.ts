@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorInfo, RegistryError, refuse } from '../../src/oci/errors.ts';
 import type { CommandName, Commands, CommandWriter } from '../../src/ports/commands.ts';
+import type { Fence } from '../../src/ports/leases.ts';
 import type { WriterMessage } from './writer-messages.ts';
 
 interface Waiting {
@@ -46,12 +47,16 @@ export class ThreadWriter implements CommandWriter {
     return new ThreadWriter(worker);
   }
 
-  run<N extends CommandName>(name: N, args: Commands[N]['args']): Promise<Commands[N]['result']> {
+  run<N extends CommandName>(
+    name: N,
+    args: Commands[N]['args'],
+    fence?: Fence,
+  ): Promise<Commands[N]['result']> {
     if (this.#dead) return Promise.reject(unavailable(this.#dead));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, name, args });
+      this.#worker.postMessage({ id, name, args, fence });
     });
   }
 

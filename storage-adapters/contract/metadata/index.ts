@@ -6,6 +6,7 @@ import { deploymentsContract } from './deployments.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { functionRecordsContract } from './function-records.ts';
+import { leasesContract } from './leases.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
@@ -50,6 +51,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   signInContract(open);
   blobsContract(open);
   collectionContract(open);
+  leasesContract(open);
   manifestsContract(open);
   repositoriesContract(open);
   eventsContract(open, reopen);

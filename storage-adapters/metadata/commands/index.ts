@@ -1,4 +1,6 @@
 import type { CommandName } from '../../../src/ports/commands.ts';
+import type { Fence } from '../../../src/ports/leases.ts';
+import type { Executor } from '../database.ts';
 import * as accounts from './accounts.ts';
 import { appendAudit } from './audit.ts';
 import { linkBlob, recordMeasure, unlinkBlob } from './blobs.ts';
@@ -12,6 +14,7 @@ import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import * as invocations from './invocations.ts';
 import * as keys from './keys.ts';
+import { acquireLease, checkFence, releaseLease } from './leases.ts';
 import { putMember, removeMember } from './members.ts';
 import * as pointers from './pointers.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
@@ -129,4 +132,16 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   ClaimInvocations: invocations.claimInvocations,
   FinishInvocation: invocations.finishInvocation,
   PruneInvocations: invocations.pruneInvocations,
+  AcquireLease: acquireLease,
+  ReleaseLease: releaseLease,
 };
+
+/** One command inside the caller's transaction. */
+export async function runCommand(
+  tx: Executor,
+  { name, args, fence }: { name: CommandName; args: unknown; fence?: Fence | undefined },
+): Promise<unknown> {
+  if (fence) await checkFence(tx, fence);
+  const command = commands[name] as (tx: Executor, args: unknown) => Promise<unknown>;
+  return command(tx, args);
+}

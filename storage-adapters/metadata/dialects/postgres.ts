@@ -25,6 +25,7 @@ export const postgresDialect: Dialect = {
   integer: 'int8',
   bytes: 'bytea',
   clustered: undefined,
+  now: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as int8)`,
   elements: (json) => sql<{ value: string }>`json_array_elements_text(cast(${json} as json))`,
 };
 

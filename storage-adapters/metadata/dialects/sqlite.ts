@@ -24,6 +24,7 @@ export const sqliteDialect: Dialect = {
   integer: 'integer',
   bytes: 'blob',
   clustered: sql`without rowid`,
+  now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   elements: (json) => sql<{ value: string }>`json_each(${json})`,
 };
 

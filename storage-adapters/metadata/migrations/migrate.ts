@@ -6,6 +6,7 @@ import { registry } from './001-registry.ts';
 import { management } from './002-management.ts';
 import { functions } from './003-functions.ts';
 import { collection } from './004-collection.ts';
+import { replicas } from './006-replicas.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
@@ -13,6 +14,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   management,
   functions,
   collection,
+  replicas,
 ];
 
 export const schemaVersion = migrations.length;

@@ -9,6 +9,7 @@ import { functionRecordsStore } from './function-records.ts';
 import { invocationsStore } from './invocations.ts';
 import { issuedTokensStore } from './issued-tokens.ts';
 import { keysStore } from './keys.ts';
+import { leasesStore } from './leases.ts';
 import { manifestsStore } from './manifests.ts';
 import { outboxStore } from './outbox.ts';
 import { projectsStore } from './projects.ts';
@@ -29,9 +30,10 @@ import { webhooksStore } from './webhooks.ts';
 /** All that reads, over one database. */
 export function storesOf(
   executor: Executor,
-): Omit<Metadata, 'writer' | 'onCommit' | 'ping' | 'close'> {
+): Omit<Metadata, 'writer' | 'notices' | 'onCommit' | 'ping' | 'close'> {
   return {
     repositories: repositoriesStore(executor),
+    leases: leasesStore(executor),
     manifests: manifestsStore(executor),
     tags: tagsStore(executor),
     blobs: blobsStore(executor),

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Metadata } from '../../../src/ports/metadata.ts';
+import { refused } from './fixture.ts';
+
+const ttlMs = 60_000;
+const name = 'maintenance';
+
+/** Leases: one holder at a time, by the database's clock, and writes that a former holder cannot make. */
+export function leasesContract(
+  open: (t: { after(fn: () => unknown): void }) => Promise<Metadata>,
+): void {
+  test('one of many gets a lease; it keeps its epoch when it renews', async (t) => {
+    const db = await open(t);
+    assert.equal(await db.leases.find(name), undefined);
+    const got = await Promise.all(
+      ['a', 'b', 'c'].map((holder) => db.writer.run('AcquireLease', { name, holder, ttlMs })),
+    );
+    assert.deepEqual(got, [{ epoch: 1 }, undefined, undefined]);
+    assert.deepEqual(await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs }), {
+      epoch: 1,
+    });
+    const lease = await db.leases.find(name);
+    assert.equal(lease?.holder, 'a');
+    assert.ok(lease.remainingMs > ttlMs - 10_000 && lease.remainingMs <= ttlMs);
+  });
+
+  test('a lease that is over or given back is taken over with a new epoch; leases are by name', async (t) => {
+    const db = await open(t);
+    await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs: -1 });
+    // Nobody took it: it goes on.
+    assert.deepEqual(await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs: -1 }), {
+      epoch: 1,
+    });
+    assert.ok((await db.leases.find(name))!.remainingMs <= 0);
+    assert.deepEqual(await db.writer.run('AcquireLease', { name, holder: 'b', ttlMs }), {
+      epoch: 2,
+    });
+    // Giving back what is another's by now changes nothing.
+    await db.writer.run('ReleaseLease', { name, holder: 'a' });
+    assert.equal(await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs }), undefined);
+    await db.writer.run('ReleaseLease', { name, holder: 'b' });
+    assert.deepEqual(await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs }), {
+      epoch: 3,
+    });
+    const other = await db.writer.run('AcquireLease', { name: 'functions', holder: 'b', ttlMs });
+    assert.deepEqual(other, { epoch: 1 });
+  });
+
+  test('a former leader writes nothing more', async (t) => {
+    const db = await open(t);
+    const team = { id: 'team_1', slug: 'acme', name: 'Acme', plan: 'pro', createdAt: 0 } as const;
+    await db.writer.run('AcquireLease', { name, holder: 'a', ttlMs: -1 });
+    await db.writer.run('CreateTeam', team, { name, epoch: 1 });
+    await db.writer.run('AcquireLease', { name, holder: 'b', ttlMs });
+    const late = { ...team, id: 'team_2', slug: 'late' };
+    await refused(db.writer.run('CreateTeam', late, { name, epoch: 1 }), 'conflict');
+    assert.equal(await db.teams.findById('team_2'), undefined);
+    await db.writer.run('CreateTeam', late, { name, epoch: 2 });
+  });
+}

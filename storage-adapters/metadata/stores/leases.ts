@@ -1,0 +1,26 @@
+import type { Lease, LeaseName, Leases } from '../../../src/ports/leases.ts';
+import { type Executor, query, then } from '../database.ts';
+
+interface LeaseRow {
+  holder: string;
+  epoch: number;
+  remaining: number;
+}
+const find = query<{ name: string }, LeaseRow>((db, p, { now }) =>
+  db
+    .selectFrom('leases')
+    .select(['holder', 'epoch'])
+    .select((e) => e('expires_at', '-', now).as('remaining'))
+    .where('name', '=', p('name')),
+);
+
+export function leasesStore(db: Executor): Leases {
+  return {
+    find: (name: LeaseName) =>
+      then(
+        find.get(db, { name }),
+        (row): Lease | undefined =>
+          row && { name, holder: row.holder, epoch: row.epoch, remainingMs: row.remaining },
+      ),
+  };
+}
