@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
-import { layerCompressionOf } from '../../oci/media-types.ts';
+import { layerCompressionOf, ociManifest } from '../../oci/media-types.ts';
 import type { Blobs, Measure } from '../../ports/blobs.ts';
 import type { Manifests } from '../../ports/manifests.ts';
 
@@ -44,7 +44,7 @@ export async function measureLayers(
   image: Digest,
 ): Promise<LayerFacts> {
   const bytes = await deps.manifests.content(image);
-  const layers = bytes ? parseManifest(bytes, undefined).layers : [];
+  const layers = bytes ? parseManifest(bytes, mediaTypeOf(bytes)).layers : [];
   const digests = [...new Set(layers.map((layer) => layer.digest))];
   const measures = digests.length > 0 ? await deps.blobs.measures(digests) : [];
   let size = 0;
@@ -64,6 +64,12 @@ export async function measureLayers(
     size += measure?.uncompressedSize ?? 0;
   }
   return pending ? { state: 'pending' } : { state: 'measured', size };
+}
+
+/** What the text says; an OCI manifest need not say what it is. */
+function mediaTypeOf(manifest: Buffer): string {
+  const { mediaType } = JSON.parse(manifest.toString()) as { mediaType?: string };
+  return mediaType ?? ociManifest;
 }
 
 /** Bytes that live elsewhere (`urls`) are never measured: the engine brings them, within its own bounds. */

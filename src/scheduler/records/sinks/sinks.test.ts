@@ -63,7 +63,10 @@ test('a file: JSON Lines, mode 0600, rotated, and so many files at most', async 
   const to = sendingTo({ type: 'file', name: 'web.log' });
   for (let round = 0; round < 30; round++) {
     for (let n = 0; n < 4; n++) sinks.send(to, line(round * 4 + n, { requestIds: ['req_1'] }));
-    await new Promise((done) => setTimeout(done, 2));
+    // Lines that come together are written together: each round is to be a write of its own.
+    const last = `line ${round * 4 + 3}"`;
+    const written = () => readFile(join(folder, 'prj_1', 'web.log'), 'utf8').catch(() => '');
+    while (!(await written()).includes(last)) await new Promise((done) => setTimeout(done, 1));
   }
   await sinks.close();
   const names = (await readdir(join(folder, 'prj_1'))).sort();
