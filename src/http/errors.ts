@@ -21,6 +21,8 @@ const table: Record<ErrorKind, readonly [code: string, status: number]> = {
   'name-invalid': ['NAME_INVALID', 400],
   'name-unknown': ['NAME_UNKNOWN', 404],
   'tag-invalid': ['NAME_INVALID', 400],
+  'tag-immutable': ['DENIED', 409],
+  'deletion-off': ['UNSUPPORTED', 405],
   'size-invalid': ['SIZE_INVALID', 400],
   'layer-too-large': ['SIZE_INVALID', 413],
   'image-too-large': ['SIZE_INVALID', 413],

@@ -19,6 +19,8 @@ export type ErrorKind =
   | 'name-invalid'
   | 'name-unknown'
   | 'tag-invalid'
+  | 'tag-immutable'
+  | 'deletion-off'
   | 'size-invalid'
   | 'layer-too-large'
   | 'image-too-large'

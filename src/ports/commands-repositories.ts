@@ -9,7 +9,8 @@ export interface RepositoryCommands {
   /**
    * With all that it holds: tags, manifests, links, open uploads (their keys are discarded). Blobs that no
    * repository links any more stay stored. Event `repository.deleted`. Rejects with `name-unknown`, or with
-   * `conflict` where an environment runs an image of it; other deployments of its images end.
+   * `conflict` where an environment runs an image of it; other deployments of its images end. Rejects as
+   * `DeleteTag` does where it holds a tag that must stay.
    */
   DeleteRepository: {
     args: { repositoryId: string; actor: string; now: number };
@@ -19,7 +20,7 @@ export interface RepositoryCommands {
   TouchRepositories: { args: { uses: readonly { id: string; at: number }[] }; result: null };
   /**
    * Points a tag at a manifest that the repository holds. Rejects with `manifest-unknown`, with `denied`
-   * where the tag points at something else and may not be overwritten, with `quota`. Event `tag.moved`
+   * where the tag points at something else and may not be overwritten, with `tag-immutable`, with `quota`. Event `tag.moved`
    * where it changes.
    */
   PutTag: {

@@ -14,6 +14,7 @@ import type {
 import type { ProjectCommands } from './commands-projects.ts';
 import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
+import type { ImageRuleCommands } from './image-rules.ts';
 import type { InvocationCommands } from './invocations.ts';
 import type { WrappedKey } from './keys.ts';
 import type { Fence, LeaseCommands } from './leases.ts';
@@ -80,6 +81,7 @@ export interface Commands
     DeploymentCommands,
     SignInCommands,
     ProjectCommands,
+    ImageRuleCommands,
     RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
@@ -205,7 +207,7 @@ export interface Commands
   UnlinkBlob: { args: { repositoryId: string; digest: Digest }; result: null };
 
   /**
-   * Rejects with `manifest-blob-unknown` (detail.digests) or `quota`. Events: `image.pushed`, `tag.moved` for each
+   * Rejects with `manifest-blob-unknown` (detail.digests), `tag-immutable` or `quota`. Events: `image.pushed`, `tag.moved` for each
    * tag that changed. `deployments`: those reserved, or else what the tags' environments run now.
    */
   PutManifest: {
@@ -214,13 +216,14 @@ export interface Commands
   };
   /** `PutManifest` of each in turn, all of them or none. */
   PutManifests: { args: { puts: readonly PutManifestArgs[] }; result: null };
+  /** Rejects with `tag-immutable`, or with `deletion-off`. */
   DeleteTag: {
     args: { repositoryId: string; tag: string; actor: string; now: number };
     result: null;
   };
   /**
    * With all tags that point at it. Rejects with `manifest-in-use` where an index names it, `conflict` where an
-   * environment runs it (detail.deployment). Other deployments of it end.
+   * environment runs it (detail.deployment), and as DeleteTag does. Other deployments of it end.
    */
   DeleteManifest: {
     args: { repositoryId: string; digest: Digest; actor: string; now: number };

@@ -5,6 +5,7 @@ import type { CommandWriter } from './commands.ts';
 import type { Events } from './events.ts';
 import type { FunctionRecords } from './function-records.ts';
 import type { Deployments, FunctionVolumes, Services } from './functions.ts';
+import type { ImageRuleStore } from './image-rules.ts';
 import type { Invocations } from './invocations.ts';
 import type { IssuedTokens } from './issued-tokens.ts';
 import type { Keys } from './keys.ts';
@@ -29,6 +30,7 @@ export interface Metadata {
   readonly repositories: Repositories;
   readonly manifests: Manifests;
   readonly tags: Tags;
+  readonly imageRules: ImageRuleStore;
   readonly blobs: Blobs;
   readonly collection: Collection;
   readonly uploads: Uploads;

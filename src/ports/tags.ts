@@ -27,7 +27,28 @@ export interface TagListing {
   readonly limit: number;
 }
 
+/** What became of a tag, and when. */
+export interface TagChange {
+  /** Of this tag; a later change has a higher one. */
+  readonly sequence: number;
+  readonly action: 'set' | 'deleted';
+  /** What it was set to, or what it pointed at until it was deleted. */
+  readonly digest: Digest;
+  readonly at: number;
+  readonly actor: string;
+}
+
+/** Changes that are kept of each tag; older ones go. */
+export const tagChangesKept = 100;
+
 export interface Tags {
+  /** The latest first, those before the sequence `before`, at most `limit`; of deleted tags, too. */
+  history(
+    repositoryId: string,
+    name: string,
+    before: number | undefined,
+    limit: number,
+  ): Awaitable<TagChange[]>;
   /** Names after `last` in byte order, at most `limit`. */
   list(repositoryId: string, last: string | undefined, limit: number): Awaitable<string[]>;
   page(repositoryId: string, listing: TagListing): Awaitable<TagRow[]>;

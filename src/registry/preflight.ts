@@ -2,10 +2,12 @@ import { countLimits, type Plan } from '../config/plans.ts';
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { type ParsedManifest, parseManifest, requiredBlobs } from '../oci/manifest.ts';
+import { matchingPattern } from '../oci/tag-pattern.ts';
 import { formatBytes } from '../policy/format-bytes.ts';
 import { imageProblems, type Problem } from '../policy/image-problems.ts';
 import { isRunnable } from '../policy/runnable.ts';
 import { checkTag } from '../policy/tags.ts';
+import { effectiveRules } from '../ports/image-rules.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
@@ -42,7 +44,7 @@ export interface PreflightResult {
 }
 
 type Target = NonNullable<PreflightRequest['target']>;
-type Stores = Pick<Metadata, 'repositories' | 'tags' | 'manifests' | 'blobs'>;
+type Stores = Pick<Metadata, 'repositories' | 'tags' | 'manifests' | 'blobs' | 'imageRules'>;
 
 /** Every rule that a push would break, told before a byte of it is sent. Writes nothing. */
 export async function preflight(
@@ -152,16 +154,25 @@ async function sizeProblems(
 }
 
 async function tagProblems(
-  { tags }: Stores,
+  { tags, imageRules }: Stores,
   request: PreflightRequest,
   { repository, overwrite }: Target,
   digest: Digest | undefined,
 ): Promise<Problem[]> {
-  if (!repository || overwrite) return [];
+  if (!repository) return [];
   const problems: Problem[] = [];
+  const rules = await imageRules.ofRepository(repository.id);
+  const { immutableTags } = effectiveRules(rules.own, rules.ofProject);
   for (const tag of new Set(request.tags)) {
     const held = await tags.find(repository.id, tag);
     if (!held || held.digest === digest) continue;
+    const pattern = matchingPattern(immutableTags, tag);
+    if (pattern !== undefined) {
+      const message = `The tag "${tag}" cannot be changed: tags like "${pattern}" are immutable here, and it points at ${held.digest}.`;
+      const error = { kind: 'tag-immutable', message, hint: 'Push under a new tag.' } as const;
+      problems.push({ rule: 'tag-immutable', error });
+    }
+    if (overwrite) continue;
     const message = `The tag "${tag}" is there already, and ${request.actor} may push what is new, but may not move a tag.`;
     const hint =
       'Push under a new tag, or use a token of scope write (or a trust policy with the action push).';

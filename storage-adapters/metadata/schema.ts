@@ -28,6 +28,8 @@ export interface Schema {
     deployment_sequence: Generated<number>;
     rewrites: Generated<string>;
     rewrites_version: Generated<number>;
+    /** JSON of its ImageRules. */
+    rules: Generated<string>;
     created_at: number;
   };
   accounts: {
@@ -91,6 +93,7 @@ export interface Schema {
     /** 0: never. */
     pushed_at: number;
     pulled_at: number | null;
+    rules: Generated<string>;
     created_at: number;
   };
   blobs: { digest: string; key: string; size: number; created_at: number };
@@ -122,6 +125,7 @@ export interface Schema {
     subject: string | null;
     pushed_at: number;
     pushed_by: string;
+    pulled_at: Generated<number | null>;
   };
   /** What a manifest names in its own repository: `blob` or `manifest`. */
   manifest_references: {
@@ -137,6 +141,38 @@ export interface Schema {
     created_at: number;
     updated_at: number;
     updated_by: string;
+  };
+  /** What tags pointed at: numbered by tag, the newest last; `set` or `deleted`. */
+  tag_history: {
+    repository_id: string;
+    name: string;
+    sequence: number;
+    action: string;
+    digest: string;
+    at: number;
+    actor: string;
+  };
+  /** With what is needed to put them back until `expires_at`. */
+  deleted_manifests: {
+    repository_id: string;
+    digest: string;
+    media_type: string;
+    size: number;
+    image_size: number;
+    platform: string | null;
+    artifact_type: string | null;
+    annotations: string | null;
+    subject: string | null;
+    pushed_at: number;
+    pushed_by: string;
+    /** JSON: what it named. */
+    parts: string;
+    /** JSON: names of its tags. */
+    tags: string;
+    deleted_at: number;
+    deleted_by: string;
+    expires_at: number;
+    bytes: Uint8Array;
   };
   uploads: {
     id: string;

@@ -12,6 +12,8 @@ const table: Partial<Record<ErrorKind, readonly [status: number, code: string]>>
   'method-not-allowed': [405, 'METHOD_NOT_ALLOWED'],
   'body-timeout': [408, 'TIMEOUT'],
   conflict: [409, 'CONFLICT'],
+  'tag-immutable': [409, 'TAG_IMMUTABLE'],
+  'deletion-off': [409, 'DELETION_OFF'],
   'manifest-in-use': [409, 'IN_USE'],
   'blob-in-use': [409, 'IN_USE'],
   'precondition-failed': [412, 'PRECONDITION_FAILED'],

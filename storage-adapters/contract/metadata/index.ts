@@ -6,6 +6,7 @@ import { deploymentsContract } from './deployments.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { functionRecordsContract } from './function-records.ts';
+import { imageRulesContract } from './image-rules.ts';
 import { leasesContract } from './leases.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
@@ -59,6 +60,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   reservationsContract(open);
   deploymentsContract(open);
   tagsContract(open);
+  imageRulesContract(open);
   webhooksContract(open);
   auditContract(open);
   functionRecordsContract(open);

@@ -1,8 +1,10 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
+import { requireDeletable } from './image-rules.ts';
 import { emit } from './outbox.ts';
 import { releaseImages } from './release-images.ts';
+import { writeHistory } from './tag-history.ts';
 
 interface Target {
   repository: string;
@@ -90,14 +92,16 @@ export const deleteManifest: Command<'DeleteManifest'> = async (tx, args) => {
   }
   if ((await removeManifest.run(tx, target)) === 0)
     throw refuse('manifest-unknown', 'The repository holds no such manifest.');
-  await releaseImages(tx, args, now);
   const tags = (await tagsOf.all(tx, target)).map((row) => row.name);
+  await requireDeletable(tx, repository, tags);
+  await releaseImages(tx, args, now);
   await removeTags.run(tx, target);
   await removeReferences.run(tx, target);
   await removeContent.run(tx, { digest });
   await subtract.run(tx, { repository, images: 1, tags: tags.length });
   const common = { repositoryId: repository, now };
   for (const tag of tags) {
+    await writeHistory(tx, { repository, tag, digest, now, actor, action: 'deleted' });
     await emit(tx, { ...common, type: 'tag.deleted', data: { tag, digest, actor } });
   }
   await emit(tx, { ...common, type: 'manifest.deleted', data: { digest, tags, actor } });
@@ -108,7 +112,9 @@ export const deleteTag: Command<'DeleteTag'> = async (tx, args) => {
   const { repositoryId: repository, tag, actor, now } = args;
   const held = await findTag.get(tx, { repository, tag });
   if (!held) throw refuse('manifest-unknown', 'The repository holds no such tag.');
+  await requireDeletable(tx, repository, [tag]);
   await removeTag.run(tx, { repository, tag });
+  await writeHistory(tx, { repository, tag, digest: held.digest, now, actor, action: 'deleted' });
   await subtract.run(tx, { repository, images: 0, tags: 1 });
   await emit(tx, {
     repositoryId: repository,

@@ -1,6 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
+import { requireAllDeletable } from './image-rules.ts';
 import { emit } from './outbox.ts';
 import { releaseImages } from './release-images.ts';
 
@@ -21,6 +22,9 @@ const find = query<Target, Row>((db, p) =>
 );
 const removeTags = query<Target>((db, p) =>
   db.deleteFrom('tags').where('repository_id', '=', p('repository')),
+);
+const removeHistory = query<Target>((db, p) =>
+  db.deleteFrom('tag_history').where('repository_id', '=', p('repository')),
 );
 const removeReferences = query<Target>((db, p) =>
   db.deleteFrom('manifest_references').where('repository_id', '=', p('repository')),
@@ -82,8 +86,10 @@ export const deleteRepository: Command<'DeleteRepository'> = async (tx, args) =>
   const target = { repository: args.repositoryId };
   const row = await find.get(tx, target);
   if (!row) throw refuse('name-unknown', 'There is no such repository.');
+  await requireAllDeletable(tx, args.repositoryId);
   await releaseImages(tx, { repositoryId: args.repositoryId, digest: undefined }, args.now);
   await removeTags.run(tx, target);
+  await removeHistory.run(tx, target);
   await removeReferences.run(tx, target);
   await removeContents.run(tx, target);
   await removeManifests.run(tx, target);

@@ -12,6 +12,7 @@ import { deleteRepository } from './delete-repository.ts';
 import * as deployments from './deployments.ts';
 import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
+import { setProjectRules, setRepositoryRules } from './image-rules.ts';
 import * as invocations from './invocations.ts';
 import * as keys from './keys.ts';
 import { acquireLease, checkFence, releaseLease } from './leases.ts';
@@ -98,6 +99,8 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   DeleteRepository: deleteRepository,
   TouchRepositories: touchRepositories,
   PutTag: putTag,
+  SetProjectRules: setProjectRules,
+  SetRepositoryRules: setRepositoryRules,
   StartUpload: uploads.startUpload,
   AdvanceUpload: uploads.advanceUpload,
   FinishUpload: uploads.finishUpload,

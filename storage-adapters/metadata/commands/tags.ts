@@ -3,7 +3,9 @@ import { refuse } from '../../../src/oci/errors.ts';
 import type { CountLimits } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
+import { requireMovable } from './image-rules.ts';
 import { emit } from './outbox.ts';
+import { writeHistory } from './tag-history.ts';
 
 const findTag = query<{ repository: string; tag: string }, { digest: string }>((db, p) =>
   db
@@ -71,8 +73,11 @@ export async function moveTag(
   const from = (await findTag.get(tx, { repository, tag }))?.digest ?? null;
   if (from === digest) return undefined;
   if (from !== null && !move.overwrite) throw mayNotMove(move);
+  // Rules are about tags that are there: a push of new ones does not read them.
   if (from === null) await countTag(tx, move);
+  else await requireMovable(tx, { repository, tag, from });
   await putTagQuery.run(tx, { repository, tag, digest, now, actor });
+  await writeHistory(tx, { repository, tag, digest, now, actor, action: 'set' }, from !== null);
   return { from };
 }
 

@@ -6,6 +6,7 @@ import { registry } from './001-registry.ts';
 import { management } from './002-management.ts';
 import { functions } from './003-functions.ts';
 import { collection } from './004-collection.ts';
+import { retention } from './005-retention.ts';
 import { replicas } from './006-replicas.ts';
 
 /** In order; a released one never changes. */
@@ -14,6 +15,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   management,
   functions,
   collection,
+  retention,
   replicas,
 ];
 

@@ -6,6 +6,7 @@ import { collectionStore } from './collection.ts';
 import { deploymentsStore } from './deployments.ts';
 import { eventsStore } from './events.ts';
 import { functionRecordsStore } from './function-records.ts';
+import { imageRulesStore } from './image-rules.ts';
 import { invocationsStore } from './invocations.ts';
 import { issuedTokensStore } from './issued-tokens.ts';
 import { keysStore } from './keys.ts';
@@ -36,6 +37,7 @@ export function storesOf(
     leases: leasesStore(executor),
     manifests: manifestsStore(executor),
     tags: tagsStore(executor),
+    imageRules: imageRulesStore(executor),
     blobs: blobsStore(executor),
     collection: collectionStore(executor),
     uploads: uploadsStore(executor),

@@ -74,6 +74,11 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
     /^SEARCH tags USING (COVERING )?INDEX tags_by_digest \(repository_id=\? AND digest=\? AND name>\?\)$/,
   ],
   [
+    'history of a tag',
+    (db) => tagsStore(db).history('r', 'latest', 5, 9),
+    /^SEARCH tag_history USING PRIMARY KEY \(repository_id=\? AND name=\? AND sequence<\?\)$/,
+  ],
+  [
     'manifests, the latest first',
     (db) => manifestsStore(db).newest('r', undefined, 9),
     /^SEARCH manifests USING INDEX manifests_by_date \(repository_id=\? AND \(pushed_at,digest\)<\(\?,\?\)\)$/,

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../src/oci/digest.ts';
-import type { TagListing, TagRow, Tags } from '../../../src/ports/tags.ts';
+import type { TagChange, TagListing, TagRow, Tags } from '../../../src/ports/tags.ts';
 import { type Executor, query, then } from '../database.ts';
 import type { Builder, Schema } from '../schema.ts';
 import { beforeAll } from './repository-lists.ts';
@@ -93,6 +93,20 @@ const toTag = (row: Row): TagRow => ({
   updatedBy: row.updated_by,
 });
 
+const history = query<
+  { repository: string; name: string; before: number; limit: number },
+  Omit<Schema['tag_history'], 'repository_id' | 'name'>
+>((db, p) =>
+  db
+    .selectFrom('tag_history')
+    .select(['sequence', 'action', 'digest', 'at', 'actor'])
+    .where('repository_id', '=', p('repository'))
+    .where('name', '=', p('name'))
+    .where('sequence', '<', p('before'))
+    .orderBy('sequence', 'desc')
+    .limit(p('limit')),
+);
+
 export function tagsStore(db: Executor): Tags {
   return {
     list: (repository, last, limit) =>
@@ -112,6 +126,11 @@ export function tagsStore(db: Executor): Tags {
     },
     find: (repository, name) =>
       then(byName.get(db, { repository, name }), (row) => row && toTag(row)),
+    history: (repository, name, before, limit) =>
+      then(
+        history.all(db, { repository, name, limit, before: before ?? Number.MAX_SAFE_INTEGER }),
+        (rows) => rows as TagChange[],
+      ),
     namesOf: (repository, digest, last, limit) =>
       then(ofDigest.all(db, { repository, digest, last: last ?? '', limit }), (rows) =>
         rows.map((row) => row.name),

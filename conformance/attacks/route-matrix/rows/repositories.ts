@@ -59,6 +59,17 @@ export const repositoryRows: Rows = {
     }),
   },
   deleteTag: { at: 'repository', may: groups.manage, answers: 204, sample: tag },
+  listTagHistory: { at: 'repository', may: groups.pull, sample: tag },
+  getProjectRules: { at: 'project', may: groups.pull },
+  putProjectRules: {
+    ...{ at: 'project', may: groups.manage },
+    sample: () => ({ body: { tagDeletion: true } }),
+  },
+  getRepositoryRules: { at: 'repository', may: groups.pull },
+  putRepositoryRules: {
+    ...{ at: 'repository', may: groups.manage },
+    sample: () => ({ body: { immutableTags: ['never-*'] } }),
+  },
   listManifests: { at: 'repository', may: groups.pull },
   getManifest: { at: 'repository', may: groups.pull, sample: manifest },
   deleteManifest: {

@@ -22,6 +22,8 @@ import { oidcTokenRoutes } from './oidc-token.ts';
 import { projectRoutes } from './projects.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
+import { ruleRoutes } from './repositories/rules.ts';
+import { tagHistoryRoutes } from './repositories/tag-history.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { sandboxRoutes } from './sandboxes.ts';
 import { secretRoutes } from './secrets.ts';
@@ -59,6 +61,8 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...simulatePolicyRoutes,
     ...repositoryRoutes,
     ...tagRoutes,
+    ...tagHistoryRoutes,
+    ...ruleRoutes,
     ...manifestRoutes,
     ...checkRoutes,
     ...collectionRoutes,

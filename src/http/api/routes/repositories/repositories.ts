@@ -182,9 +182,11 @@ const deleteRepository: Route = {
   operationId: 'deleteRepository',
   tag,
   summary: 'Deletes a repository with all that it holds.',
-  description: 'Its tags, manifests and open uploads go at once. There is no way back.',
+  description:
+    'Its tags, manifests and open uploads go at once. There is no way back. Refused where it holds a tag that may not be deleted, or an image that an environment runs.',
   access: { at: 'repository', action: 'delete' },
   replies: { 204: { description: 'It is gone.' } },
+  refusals: [409],
   async handle({ services, repository: { id }, identity }) {
     const { discarded } = await services.metadata.writer.run('DeleteRepository', {
       repositoryId: id,

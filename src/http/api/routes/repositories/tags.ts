@@ -10,7 +10,7 @@ import { locationOf, repositoryPath, unknownTag } from './places.ts';
 
 const about = 'Tags';
 const count = { type: 'integer', minimum: 0 } as const;
-const tagName = text(128, {
+export const tagName = text(128, {
   pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]*$',
   description: 'Letters, digits, ".", "_" and "-"; the first is a letter, a digit or "_".',
   examples: ['latest'],
@@ -122,7 +122,8 @@ const putTag: Route = {
   operationId: 'putTag',
   tag: about,
   summary: 'Points a tag at an image that the repository holds.',
-  description: 'A new tag needs the action create; one that points at something else needs push.',
+  description:
+    'A new tag needs the action create; one that points at something else needs push, and may be immutable.',
   access: { at: 'repository', action: 'create' },
   params: { tag: tagName },
   body: object({ digest }, { title: 'TagTarget' }),
@@ -130,6 +131,7 @@ const putTag: Route = {
     200: { description: 'The tag was there.', schema: tag },
     201: { description: 'The tag is new.', schema: tag },
   },
+  refusals: [409],
   async handle(call) {
     const { services, identity, repository, project } = call;
     const name = call.params.tag!;
@@ -158,6 +160,7 @@ const deleteTag: Route = {
   access: { at: 'repository', action: 'delete' },
   params: { tag: tagName },
   replies: { 204: { description: 'It is gone.' } },
+  refusals: [409],
   async handle({ services, identity, repository, params }) {
     await services.metadata.writer.run('DeleteTag', {
       repositoryId: repository.id,
