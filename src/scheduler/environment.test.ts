@@ -168,6 +168,8 @@ test('the fingerprint changes with all that an instance is made of, and with not
   await changed('a volume');
   await changed('settings', { ...settings, args: ['--x'] });
   const before = await environments.fingerprint(target(settings));
+  const moved = { ...target(settings), host: 'shop-1.localhost:6060' };
+  assert.notEqual(await environments.fingerprint(moved), before, 'the address that it is told');
   await secret('other', 'x');
   await variable('A', 'x', 'preview');
   assert.equal(await environments.fingerprint(target(settings)), before, 'what is not its own');

@@ -118,7 +118,7 @@ export class Environments implements EnvironmentSource {
     this.#deps.files.release(instanceId);
   }
 
-  async #gather({ projectId, environment, service }: ActivationTarget): Promise<Ingredients> {
+  async #gather({ projectId, environment, service, host }: ActivationTarget): Promise<Ingredients> {
     const { settings } = service;
     const place = { projectId, environment };
     const names = Object.values(settings.secrets ?? {});
@@ -126,7 +126,8 @@ export class Environments implements EnvironmentSource {
     const secrets = names.length > 0 ? await this.#deps.secrets.findMany(projectId, names) : [];
     const volumes = settings.volumes?.length ? await this.#deps.volumes.list(projectId) : [];
     const attached = new Set(settings.volumes?.map(({ name }) => name));
-    const hash = createHash('sha256').update(this.#fixedPart(service));
+    // Its own address is told to it: where the port or the domain changed, what was made before tells another.
+    const hash = createHash('sha256').update(this.#fixedPart(service)).update(`\nhost ${host}`);
     // One that was deleted and made anew begins at version 1 again: its time tells.
     for (const { name, version, updatedAt } of variables) {
       hash.update(`\nvariable ${name} ${version} ${updatedAt}`);
