@@ -106,6 +106,9 @@ functionsSuite({
       const { gantry, functions, engine } = world;
       await gantry.halt('SIGKILL');
       await gantry.resume();
+      for (const name of ['deploy', 'start', 'adopted']) {
+        await functions.project('DELETE', `/repositories/${name}`);
+      }
       await functions.project('DELETE', '');
       await until(
         async () => (await held(engine)).length === 0 || undefined,

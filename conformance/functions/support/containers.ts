@@ -42,8 +42,8 @@ export async function noneRuns(
 }
 
 /**
- * Waits until the engine holds no more than should be: `most` running instances of each service, one that was
- * created ahead, nothing dead, and no instance twice.
+ * Waits until the engine holds no more than should be: of each deployment `most` running instances by its service
+ * and one that was created ahead, nothing dead, and no instance twice.
  */
 export async function agrees(
   engine: FunctionEngine,
@@ -76,11 +76,12 @@ async function disagreements(
     if (!runs(one) && one.state !== 'created') wrong.push(`left over: ${name}`);
     if (!(one.service in most)) wrong.push(`of no service: ${name}`);
   }
-  for (const [service, limit] of Object.entries(most)) {
-    const own = all.filter((one) => one.service === service);
+  for (const deployment of new Set(all.map((one) => one.deployment))) {
+    const own = all.filter((one) => one.deployment === deployment);
+    const service = own[0]!.service;
     const running = own.filter(runs).length;
     const ahead = own.length - running;
-    if (running > limit) wrong.push(`${running} instances of ${service} run`);
+    if (running > (most[service] ?? 0)) wrong.push(`${running} instances of ${service} run`);
     if (ahead > 1) wrong.push(`${ahead} containers of ${service} were created ahead`);
   }
   return wrong;
