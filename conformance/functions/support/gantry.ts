@@ -103,6 +103,8 @@ export async function startFunctionsGantry(
         return (await fetch(new URL('/readyz', fromHere(known.url, network)))).ok;
       },
       startMs: 30_000,
+      // More than the engine's slowest answer and the drain together.
+      stopMs: 60_000,
     });
     const running = daemon;
     exits = async () => (await running.stop()).code;
