@@ -71,6 +71,7 @@ import { Pull } from './registry/pull.ts';
 import { BlobPush } from './registry/push-blob.ts';
 import { createManifestPush, createManifestsPush } from './registry/push-manifest.ts';
 import { TransferMeter } from './registry/transfer-meter.ts';
+import { UploadClaims } from './registry/upload-claims.ts';
 
 const sweepEveryMs = 60_000;
 const lastUseEveryMs = 30_000;
@@ -215,6 +216,7 @@ async function compose(
     newUploadId: () => newId('upl'),
     expiryMs: config.uploadExpiry,
     discarded: () => sweeper.wake(),
+    claims: metadata.notices && new UploadClaims(writer, newId('rep')),
   });
   opened.push(() => blobPush.close());
   const sweeper = new Sweeper(
@@ -491,7 +493,7 @@ function keyRingsOf(
 async function openBlobStore(config: Config): Promise<BlobStore> {
   const { storage, s3 } = config;
   if (storage.type === 'filesystem') {
-    return createFilesystemBlobStore({ folder: join(config.data, 'blobs') });
+    return createFilesystemBlobStore({ folder: config.blobs });
   }
   // Loaded where it is used: the SDK is large.
   const { createS3BlobStore } = await import('../storage-adapters/blobs/s3/store.ts');

@@ -1,4 +1,4 @@
-import { refuse } from '../oci/errors.ts';
+import { RegistryError, refuse } from '../oci/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { KeyPurpose, Keys, WrappedKey } from '../ports/keys.ts';
@@ -34,13 +34,18 @@ export interface KeyRingsDeps {
 export interface KeyRing extends Iterable<InstallationKey> {
   /** Makes the first key where there is none. */
   ensure(): Promise<void>;
+  /** Somebody named a key that is not known: another replica may have made it. Reads at most every few seconds. */
+  refresh(): Promise<void>;
 }
 
 interface Loaded {
   rows: readonly WrappedKey[];
   readonly bytes: Map<string, Buffer>;
   ensuring: Promise<void> | undefined;
+  refreshedAt: number;
 }
+
+const refreshEveryMs = 3_000;
 
 /** The installation's keys of all purposes; rotated here or by another process, they are read again. */
 export class KeyRings {
@@ -56,7 +61,7 @@ export class KeyRings {
    * made when somebody asks for it.
    */
   async open(purpose: KeyPurpose, options: { later?: boolean } = {}): Promise<KeyRing> {
-    const loaded: Loaded = { rows: [], bytes: new Map(), ensuring: undefined };
+    const loaded: Loaded = { rows: [], bytes: new Map(), ensuring: undefined, refreshedAt: 0 };
     this.#loaded.set(purpose, loaded);
     await this.#read(purpose, loaded);
     const ring: KeyRing = {
@@ -65,6 +70,12 @@ export class KeyRings {
           loaded.ensuring = undefined;
         });
         return loaded.ensuring;
+      },
+      refresh: async () => {
+        const now = performance.now();
+        if (loaded.refreshedAt > 0 && now - loaded.refreshedAt < refreshEveryMs) return;
+        loaded.refreshedAt = now;
+        await this.#read(purpose, loaded);
       },
       [Symbol.iterator]: () => this.#inOrder(purpose, loaded)[Symbol.iterator](),
     };
@@ -110,7 +121,14 @@ export class KeyRings {
     if (loaded.rows.some((row) => row.retiredAt === undefined)) return;
     const { writer, clock, rules } = this.#deps;
     const key = await this.#wrap(purpose, await rules[purpose].generate(), clock.now());
-    await writer.run('CreateKey', key);
+    try {
+      await writer.run('RotateKey', {
+        ...{ key, replaces: loaded.rows[0]?.id, retireAt: undefined, now: clock.now() },
+      });
+    } catch (error) {
+      // Another replica that starts for the first time made it: that one is everybody's.
+      if (!(error instanceof RegistryError && error.kind === 'conflict')) throw error;
+    }
     await this.#read(purpose, loaded);
   }
 

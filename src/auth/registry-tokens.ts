@@ -42,15 +42,18 @@ export function openSigningKey({ bytes }: InstallationKey): SigningKey {
   return { signing, verifying: createPublicKey(signing) };
 }
 
+/** The first signs, all verify. `refresh`: others may have made some meanwhile. */
+type VerifyingKeys = Iterable<InstallationKey> & { refresh?(): Promise<void> };
+
 /** Signs and verifies the short-lived tokens that clients send with each request. */
 export class RegistryTokens {
-  readonly #keys: Iterable<InstallationKey>;
+  readonly #keys: VerifyingKeys;
   /** By key id: reading a key costs more than looking for it. */
   readonly #read = new Map<string, SigningKey>();
   readonly #clock: Clock;
   readonly #ttlSeconds: number;
 
-  constructor(deps: { keys: Iterable<InstallationKey>; clock: Clock; ttlSeconds: number }) {
+  constructor(deps: { keys: VerifyingKeys; clock: Clock; ttlSeconds: number }) {
     this.#keys = deps.keys;
     this.#signer();
     this.#clock = deps.clock;
@@ -97,8 +100,12 @@ export class RegistryTokens {
   async verify(token: string): Promise<RegistryTokenClaims | undefined> {
     const claims = await jwtVerify(
       token,
-      (header) => {
-        const key = this.#verifier(header.kid);
+      async (header) => {
+        let key = this.#verifier(header.kid);
+        if (!key && header.kid?.startsWith('key_')) {
+          await this.#keys.refresh?.();
+          key = this.#verifier(header.kid);
+        }
         if (!key) throw new Error('unknown key');
         return key;
       },

@@ -27,6 +27,8 @@ export interface Config {
 
   /** Of Postgres; undefined: SQLite in the data folder. */
   readonly databaseUrl: string | undefined;
+  /** The folder of blobs, where they are files. */
+  readonly blobs: string;
   readonly storage: StorageChoice;
   readonly s3: S3Settings;
   /** 32 bytes in lower-case hex; undefined: kept in `<data>/secret.key` (`secret-key.ts`). */

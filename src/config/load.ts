@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { parseKey, parseStorage } from './formats.ts';
@@ -51,6 +51,7 @@ function toConfig(
     metrics: s.metrics,
     metricsToken: s.metricsToken,
     databaseUrl: s.databaseUrl,
+    blobs: s.blobs === undefined ? join(resolve(cwd, s.data), 'blobs') : resolve(cwd, s.blobs),
     storage: parseStorage(s.storage)!,
     s3: {
       endpoint: trimSlash(s.s3Endpoint),

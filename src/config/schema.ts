@@ -147,6 +147,15 @@ const properties = {
     allowed: 'filesystem or s3://bucket/prefix',
     example: 's3://images/gantry',
   },
+  blobs: {
+    ...text,
+    minLength: 1,
+    absent: 'the folder blobs under the data folder',
+    description:
+      'The folder of blobs where they are kept in files. Replicas name the same one, on a file system that they share.',
+    allowed: 'a path',
+    example: '/mnt/gantry-blobs',
+  },
   s3Endpoint: {
     ...text,
     format: 'http-url',

@@ -23,6 +23,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly metrics: MetricsAccess;
   readonly metricsToken?: string;
   readonly databaseUrl?: string;
+  readonly blobs?: string;
   readonly storage: string;
   readonly s3Endpoint?: string;
   readonly s3PublicEndpoint?: string;

@@ -163,7 +163,7 @@ export interface Commands
     };
     result: null;
   };
-  /** Compare-and-set: rejects with `upload-conflict` unless the row's offset is `from`. */
+  /** Compare-and-set: rejects with `upload-conflict` unless the row's offset is `from`, and `holder` claims it. */
   AdvanceUpload: {
     args: {
       id: string;
@@ -172,6 +172,9 @@ export interface Commands
       digestSoFar: Digest | undefined;
       storeState: string;
       expiresAt: number;
+      holder?: string | undefined;
+      /** The claim ends with it. */
+      release?: boolean;
     };
     result: null;
   };
@@ -185,11 +188,25 @@ export interface Commands
       now: number;
       /** Rejects with `quota` where the team would store more. */
       limits?: CountLimits | undefined;
+      holder?: string | undefined;
     };
     result: { kept: boolean };
   };
-  /** Ends a session; its key is discarded with `storeState`. */
-  CancelUpload: { args: { id: string; storeState?: string }; result: { cancelled: boolean } };
+  /** Ends a session; its key is discarded with `storeState`. Rejects with `upload-conflict` where another claims it. */
+  CancelUpload: {
+    args: { id: string; storeState?: string; holder?: string | undefined };
+    result: { cancelled: boolean };
+  };
+  /**
+   * Only `holder` writes to the upload for `ttlMs` by the database's clock; again to renew. Rejects with
+   * `upload-conflict` while another does. `untouched`: nobody wrote to it before. `ended`: the one who did died, or
+   * stands still and may write once more, so the session is over and its key discarded.
+   */
+  ClaimUpload: {
+    args: { id: string; holder: string; ttlMs: number };
+    result: { state: 'untouched' | 'claimed' | 'ended' };
+  };
+  UnclaimUpload: { args: { id: string; holder: string }; result: null };
   /** The discarded keys' bytes are gone. */
   ForgetKeys: { args: { keys: readonly string[] }; result: null };
 

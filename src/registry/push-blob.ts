@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import { algorithmOf, type Digest, type DigestAlgorithm, formatDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { BlobStore } from '../ports/blob-store.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { CommandWriter, CountLimits } from '../ports/commands.ts';
-import type { UploadRow, Uploads } from '../ports/uploads.ts';
+import type { CountLimits } from '../ports/commands.ts';
+import type { UploadRow } from '../ports/uploads.ts';
 import type { ChunkOptions } from './chunk-options.ts';
 import { hashStored, rehash } from './hash-stored.ts';
 import { digestSoFar, newHash, type OpenUpload, OpenUploads } from './open-uploads.ts';
+import type { BlobPushDeps } from './push-blob-deps.ts';
+import type { UploadClaim } from './upload-claims.ts';
 import {
   busyUpload,
   checkRange,
@@ -17,23 +17,14 @@ import {
 } from './upload-refusals.ts';
 
 export type { ChunkOptions } from './chunk-options.ts';
-
-export interface BlobPushDeps {
-  readonly store: BlobStore;
-  readonly uploads: Uploads;
-  readonly writer: CommandWriter;
-  readonly clock: Clock;
-  readonly newUploadId: () => string;
-  /** How long an upload may rest between two requests. */
-  readonly expiryMs: number;
-  /** Called when keys were discarded, so that their bytes are removed soon. */
-  readonly discarded: () => void;
-}
+export type { BlobPushDeps } from './push-blob-deps.ts';
 
 /** A step of a push: start, append, finish, cancel. Upload ids are storage keys. */
 export class BlobPush {
   readonly #deps: BlobPushDeps;
   readonly #open = new OpenUploads();
+  /** Of uploads that a request here writes to. */
+  readonly #claims = new Map<string, UploadClaim>();
 
   constructor(deps: BlobPushDeps) {
     this.#deps = deps;
@@ -113,6 +104,7 @@ export class BlobPush {
       await writer?.release().catch(() => {});
       await this.#deps.writer.run('CancelUpload', {
         id: row.id,
+        holder: this.#claims.get(row.id)?.holder,
         ...(storeState === undefined ? {} : { storeState }),
       });
       this.#deps.discarded();
@@ -126,8 +118,13 @@ export class BlobPush {
   async #exclusively<T>(id: string, work: () => Promise<T>): Promise<T> {
     if (!this.#open.acquire(id)) throw busyUpload();
     try {
+      const claim = await this.#deps.claims?.take(id, () => this.#deps.discarded());
+      if (claim) this.#claims.set(id, claim);
       return await work();
     } finally {
+      const claim = this.#claims.get(id);
+      this.#claims.delete(id);
+      await claim?.release();
       this.#open.release(id);
     }
   }
@@ -149,7 +146,10 @@ export class BlobPush {
     await held?.writer.release();
     if (row.offset === 0 && row.storeState === '') {
       // A request that failed, or a process that ended, may have left bytes that were never recorded.
-      if (!this.#open.firstWrite(row.id)) await this.#deps.store.abandon(row.id, '');
+      const untouched = this.#open.firstWrite(row.id);
+      if (!(this.#claims.get(row.id)?.untouched ?? untouched)) {
+        await this.#deps.store.abandon(row.id, '');
+      }
       const writer = await this.#deps.store.create(row.id, this.#record(row));
       return { writer, hash: newHash(algorithm), algorithm };
     }
@@ -168,6 +168,7 @@ export class BlobPush {
         to: offset,
         digestSoFar: digest,
         storeState,
+        holder: this.#claims.get(id)?.holder,
         expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
       });
     };
@@ -180,6 +181,8 @@ export class BlobPush {
     options: ChunkOptions,
   ): Promise<void> {
     const { writer } = upload;
+    const claim = this.#claims.get(row.id);
+    claim?.onLost(() => void writer.release().catch(() => {}));
     const start = writer.offset;
     let taken = start;
     let failure: unknown;
@@ -207,6 +210,7 @@ export class BlobPush {
   /** Writes down how far the upload has come, and holds it for the next request. */
   async #keep(row: UploadRow, upload: OpenUpload): Promise<void> {
     const { writer, hash } = upload;
+    const claim = this.#claims.get(row.id);
     try {
       await this.#deps.writer.run('AdvanceUpload', {
         id: row.id,
@@ -215,7 +219,10 @@ export class BlobPush {
         digestSoFar: hash && digestSoFar(upload.algorithm, hash),
         storeState: await writer.state(),
         expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
+        holder: claim?.holder,
+        release: true,
       });
+      claim?.end();
     } catch (error) {
       await this.#letGo(row, upload, error);
       throw error;
@@ -251,7 +258,9 @@ export class BlobPush {
         size: writer.offset,
         now: this.#deps.clock.now(),
         limits,
+        holder: this.#claims.get(row.id)?.holder,
       });
+      this.#claims.get(row.id)?.end();
       if (!kept) this.#deps.discarded();
     } catch (error) {
       // What the plan has no room for would be refused again: the session ends, and its bytes go.
@@ -284,7 +293,8 @@ export class BlobPush {
   /** Ends the session for good; its bytes go. */
   async #drop(row: UploadRow, upload: OpenUpload): Promise<void> {
     await upload.writer.cancel().catch(() => {});
-    await this.#deps.writer.run('CancelUpload', { id: row.id });
+    const holder = this.#claims.get(row.id)?.holder;
+    await this.#deps.writer.run('CancelUpload', { id: row.id, holder });
     this.#deps.discarded();
   }
 }

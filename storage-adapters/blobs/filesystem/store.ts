@@ -33,7 +33,11 @@ export async function createFilesystemBlobStore(
 async function prepare(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o750 });
   const present = new Set(await readdir(folder));
-  for (const shard of shards) if (!present.has(shard)) await mkdir(join(folder, shard));
+  for (const shard of shards)
+    if (!present.has(shard)) {
+      // Another replica may make them at the same time.
+      await mkdir(join(folder, shard), { recursive: true });
+    }
   // Each time: a process that was killed here may have left entries that no sync covered.
   await syncFolder(folder);
   if (first === undefined) return;

@@ -105,6 +105,8 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   AdvanceUpload: uploads.advanceUpload,
   FinishUpload: uploads.finishUpload,
   CancelUpload: uploads.cancelUpload,
+  ClaimUpload: uploads.claimUpload,
+  UnclaimUpload: uploads.unclaimUpload,
   ForgetKeys: uploads.forgetKeys,
   RenewLease: collection.renewLease,
   CollectLinks: collection.collectLinks,

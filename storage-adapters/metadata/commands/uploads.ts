@@ -1,9 +1,14 @@
+import { sql } from 'kysely';
 import { refuse } from '../../../src/oci/errors.ts';
 import type { CountLimits } from '../../../src/ports/commands.ts';
 import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { checkStorage } from './usage.ts';
+
+/** Claimed by the one who writes; without a holder nobody claims anything. */
+const heldBy = (holder: string | null) =>
+  sql<boolean>`(cast(${holder} as text) is null or claimed_by = cast(${holder} as text))`;
 
 const insertUpload = query<{
   id: string;
@@ -32,20 +37,53 @@ const advance = query<{
   digestSoFar: string | null;
   storeState: string;
   expiresAt: number;
+  holder: string | null;
+  keepClaim: number;
 }>((db, p) =>
   db
     .updateTable('uploads')
-    .set({
+    .set((e) => ({
       bytes_taken: p('to'),
       digest_so_far: p('digestSoFar'),
       store_state: p('storeState'),
       expires_at: p('expiresAt'),
-    })
+      claimed_until: e('claimed_until', '*', p('keepClaim')),
+    }))
     .where('id', '=', p('id'))
-    .where('bytes_taken', '=', p('from')),
+    .where('bytes_taken', '=', p('from'))
+    .where(heldBy(p('holder'))),
 );
-const find = query<{ id: string }, { store_state: string }>((db, p) =>
-  db.selectFrom('uploads').select('store_state').where('id', '=', p('id')),
+interface ClaimedRow {
+  store_state: string;
+  claimed_by: string | null;
+  claimed_until: number;
+  remaining: number;
+}
+const find = query<{ id: string }, ClaimedRow>((db, p, { now }) =>
+  db
+    .selectFrom('uploads')
+    .select(['store_state', 'claimed_by', 'claimed_until'])
+    .select((e) => e('claimed_until', '-', now).as('remaining'))
+    .where('id', '=', p('id')),
+);
+const claim = query<{ id: string; holder: string; ttlMs: number }>((db, p, { now }) =>
+  db
+    .updateTable('uploads')
+    .set((e) => ({ claimed_by: p('holder'), claimed_until: e(now, '+', p('ttlMs')) }))
+    .where('id', '=', p('id')),
+);
+const unclaim = query<{ id: string; holder: string }>((db, p) =>
+  db
+    .updateTable('uploads')
+    .set({ claimed_until: 0 })
+    .where('id', '=', p('id'))
+    .where('claimed_by', '=', p('holder')),
+);
+const removeHeld = query<{ id: string; holder: string | null }>((db, p) =>
+  db
+    .deleteFrom('uploads')
+    .where('id', '=', p('id'))
+    .where(heldBy(p('holder'))),
 );
 const remove = query<{ id: string }>((db, p) => db.deleteFrom('uploads').where('id', '=', p('id')));
 const insertBlob = query<{ digest: string; key: string; size: number; now: number }>((db, p) =>
@@ -152,14 +190,17 @@ export const startUpload: Command<'StartUpload'> = async (tx, args) => {
 };
 
 export const advanceUpload: Command<'AdvanceUpload'> = async (tx, args) => {
-  const changed = await advance.run(tx, { ...args, digestSoFar: args.digestSoFar ?? null });
+  const { digestSoFar = null, holder = null, release = false } = args;
+  const keepClaim = release ? 0 : 1;
+  const changed = await advance.run(tx, { ...args, digestSoFar, holder, keepClaim });
   if (changed === 0) throw conflict();
   return null;
 };
 
 export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
   // The session is what proves that this request, and no other, ends the upload.
-  if ((await remove.run(tx, { id: args.id })) === 0) throw conflict();
+  const { holder = null } = args;
+  if ((await removeHeld.run(tx, { id: args.id, holder })) === 0) throw conflict();
   const { digest, size, now, repositoryId, limits } = args;
   const kept = (await insertBlob.run(tx, { digest, key: args.id, size, now })) > 0;
   if (!kept) await discard(tx, args.id, undefined);
@@ -170,9 +211,29 @@ export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
 export const cancelUpload: Command<'CancelUpload'> = async (tx, args) => {
   const row = await find.get(tx, { id: args.id });
   if (!row) return { cancelled: false };
+  if (row.remaining > 0 && row.claimed_by !== args.holder) throw conflict();
   await remove.run(tx, { id: args.id });
   await discard(tx, args.id, args.storeState ?? row.store_state);
   return { cancelled: true };
+};
+
+export const claimUpload: Command<'ClaimUpload'> = async (tx, { id, holder, ttlMs }) => {
+  const row = await find.get(tx, { id });
+  if (!row) throw refuse('upload-unknown', 'The upload was ended meanwhile.');
+  const another = row.claimed_by !== null && row.claimed_by !== holder;
+  if (another && row.remaining > 0) throw conflict();
+  if (another && row.claimed_until > 0) {
+    await remove.run(tx, { id });
+    await discard(tx, id, row.store_state);
+    return { state: 'ended' };
+  }
+  await claim.run(tx, { id, holder, ttlMs });
+  return { state: row.claimed_by === null ? 'untouched' : 'claimed' };
+};
+
+export const unclaimUpload: Command<'UnclaimUpload'> = async (tx, args) => {
+  await unclaim.run(tx, args);
+  return null;
 };
 
 export const forgetKeys: Command<'ForgetKeys'> = async (tx, { keys }) => {
