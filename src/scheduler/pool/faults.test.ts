@@ -38,6 +38,26 @@ test('a container that ends at its start is told at once, with its last lines; t
   assert.ok(told.some(({ state }) => state === 'dead'));
 });
 
+test('one that served for long and ends soon after a thaw is replaced at once', async () => {
+  const { time, pool, driver, told } = simulate();
+  await pool.start();
+  const target = simulatedTarget({ settings: { freezeAfterMs: 5_000 } });
+  const first = ask(pool, target);
+  await time.advance(1_000);
+  first.result!.release({});
+  await time.advance(70_000);
+  assert.equal(told.at(-1)!.state, 'frozen');
+  const second = ask(pool, target);
+  await time.advance(100);
+  second.result!.release({});
+  const [id] = driver.containers.keys();
+  driver.exit(id!, { code: 137, outOfMemory: false });
+  await time.settle();
+  const third = ask(pool, target);
+  await time.advance(1_000);
+  assert.ok(third.result, String(third.error));
+});
+
 test('out of memory at the start says so', async () => {
   const { time, pool, driver } = simulate();
   const target = simulatedTarget();

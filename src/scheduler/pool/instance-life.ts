@@ -88,6 +88,7 @@ export class InstanceLife {
   ready(instance: Instance): void {
     const now = this.#deps.timers.now();
     instance.readyAt = now;
+    instance.bornAt ??= now;
     instance.activeAt = now;
     instance.move('idle');
   }
@@ -195,7 +196,7 @@ export class InstanceLife {
     });
     this.#connections.break(instance);
     instance.dispatcher = undefined;
-    owner.died(instance, this.#deps.timers.now() - instance.readyAt);
+    owner.died(instance, this.#deps.timers.now() - (instance.bornAt ?? 0));
     instance.work = this.#ends.dispose(instance, owner);
   }
 

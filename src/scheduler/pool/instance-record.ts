@@ -63,6 +63,8 @@ export class Instance {
   startBegan = 0;
   bootBegan = 0;
   readyAt = 0;
+  /** Monotonic: when it first listened; a thaw does not change it. */
+  bornAt: number | undefined;
   activeAt = 0;
   lastRequestAt: number | undefined;
   stages: StartStages | undefined;
