@@ -33,7 +33,7 @@ async function told({ functions, gantry }: World, service: string): Promise<stri
 
 functionsSuite({
   name: 'limits',
-  env: { GANTRY_DISK_CHECK: '500ms' },
+  env: { GANTRY_DISK_WATCH_INTERVAL: '500ms' },
   async prepare({ functions }) {
     const image = functionImage({ version: 'limits' });
     await functions.deploy('neighbour', 'latest', image);

@@ -42,11 +42,6 @@ functionsSuite({
       await buildAndPush(world, 'tiny', 'latest');
       const answer = await gantry.ask(functions.serviceHost('tiny'), '/');
       assert.deepEqual([answer.status, answer.body], [200, 'hello from tiny-latest\n']);
-      assert.match(
-        String(answer.headers['server-timing']),
-        /dur=/,
-        'a cold answer tells its times',
-      );
     },
 
     "the manifest's PUT answers with a URL that serves that very image": async (world) => {
@@ -78,7 +73,7 @@ functionsSuite({
       const index = functionIndex({ version: 'for others' }, ['arm64', 's390x']);
       const other = await functions.push('arm', 'latest', index);
       assert.equal(other.state, 'failed');
-      assert.match(other.reason!.message, /linux\/arm64.*linux\/s390x/);
+      for (const one of [/linux\/arm64/, /linux\/s390x/]) assert.match(other.reason!.message, one);
     },
 
     "the image's USER and working directory are kept, root where it names none": async (world) => {
@@ -148,6 +143,8 @@ functionsSuite({
       await engine.docker([...args, '-t', name, context]);
       await gantry.logIn(engine);
       await engine.docker(['push', name]);
+      const deployments = await functions.deployments();
+      await functions.settled(deployments[0]!.url);
       const host = functions.serviceHost('files');
       assert.equal((await gantry.ask(host, '/')).body, 'hello from by CMD\n');
       assert.equal((await gantry.ask(host, '/file?path=page')).body, 'a page\n');
