@@ -6,6 +6,7 @@ import type { OutboundGuard } from './auth/outbound-guard.ts';
 import type { Sealer } from './auth/sealer.ts';
 import type { Config } from './config/config.ts';
 import { functionLimits } from './config/function-limits.ts';
+import { ownHosts } from './config/own-hosts.ts';
 import type { Plans } from './config/plans.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createFunctionServices, type FunctionServices } from './http/api/function-services.ts';
@@ -61,6 +62,8 @@ export interface FunctionsDeps {
   readonly wrappingKey: Buffer;
   /** Where the server listens or is reached; known once it listens. */
   readonly url: () => string;
+  /** Another replica runs them: this one has no engine, and takes pushes for the other. */
+  readonly elsewhere?: boolean;
 }
 
 export interface Functions {
@@ -82,7 +85,8 @@ export interface Functions {
   start(): Promise<void>;
   /** New requests are refused, those under way end. */
   drain(): Promise<void>;
-  close(): Promise<void>;
+  /** `keep`: what runs goes on, for who comes next. */
+  close(options?: { keep?: boolean }): Promise<void>;
 }
 
 /** Undefined: functions are off. Rejects where they have to be on, and no engine is there. */
@@ -98,21 +102,26 @@ export async function openFunctions(
     .update(deps.wrappingKey)
     .digest('hex')
     .slice(0, 16);
-  const found = await openDockerDriver({
-    ...{ dockerHost: config.functions.dockerHost, env: process.env, installation },
-    pullAddress: () => config.functions.pullAddress ?? new URL(url()).host,
-    network: { pool: isolation.network, subnetBits: isolation.subnetBits },
-    dns: isolation.dns,
-    bucketFolder: join(config.data, 'buckets'),
-    isolation: {
-      ...isolation,
-      publicUrls: config.publicUrl ? [config.publicUrl] : [],
-      tell: (message) => logger.warn(message),
-    },
-  });
+  const openDriver = () =>
+    openDockerDriver({
+      ...{ dockerHost: config.functions.dockerHost, env: process.env, installation },
+      pullAddress: () => config.functions.pullAddress ?? new URL(url()).host,
+      network: { pool: isolation.network, subnetBits: isolation.subnetBits },
+      dns: isolation.dns,
+      bucketFolder: join(config.data, 'buckets'),
+      isolation: {
+        ...isolation,
+        publicUrls: config.publicUrl ? [config.publicUrl] : [],
+        tell: (message) => logger.warn(message),
+      },
+    });
+  const found = deps.elsewhere
+    ? { missing: 'functions run at another replica now: try again' }
+    : await openDriver();
   const driver = 'driver' in found ? found.driver : undefined;
   const missing = 'missing' in found ? found.missing : undefined;
-  if (!driver && mode === 'on') throw refuse('unavailable', `Functions are on, and ${missing}`);
+  if (!driver && mode === 'on' && !deps.elsewhere)
+    throw refuse('unavailable', `Functions are on, and ${missing}`);
   if (driver) opened.push(() => driver.close());
 
   const machines = machineTypes(isolation.machineTypes);
@@ -264,7 +273,7 @@ export async function openFunctions(
         invocations: { invoker, queue },
         checkEndpoint: (address) => deps.outbound.check(address),
       },
-    planner: createDeploymentPlanner({ enabled: () => driver !== undefined, newId }),
+    planner: createDeploymentPlanner({ enabled: () => !!driver || !!deps.elsewhere, newId }),
     urlOf,
     async start() {
       await pool?.start();
@@ -281,16 +290,10 @@ export async function openFunctions(
     async drain() {
       await gateway.drain(config.drainTimeout);
     },
-    async close() {
+    async close({ keep = scaling.keepAtStop } = {}) {
       gateway.close();
       await deployer?.close();
-      await pool?.drain({ keep: scaling.keepAtStop, withinMs: config.drainTimeout });
+      await pool?.drain({ keep, withinMs: config.drainTimeout });
     },
   };
-}
-
-function ownHosts({ publicUrl, host }: Config): ReadonlySet<string> {
-  const names = new Set(['localhost', host]);
-  if (publicUrl) names.add(new URL(publicUrl).hostname);
-  return names;
 }

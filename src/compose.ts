@@ -22,7 +22,7 @@ import { TokenExchange } from './auth/token-exchange.ts';
 import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { UploadUrls } from './auth/upload-urls.ts';
-import { openFunctions } from './compose-functions.ts';
+import { openOwnedFunctions } from './compose-owner.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
@@ -181,7 +181,11 @@ async function compose(
   });
   const origins = new Origins(config);
   const metrics = new Metrics();
-  const functions = await openFunctions(
+  const engine = metadata.notices && leaderOf(metadata, 'functions', logger);
+  if (engine) opened.push(() => engine.close());
+  if (config.functions.mode !== 'off') await engine?.look();
+  else await engine?.close();
+  const functions = await openOwnedFunctions(
     {
       ...{
         config,
@@ -197,7 +201,7 @@ async function compose(
       ...{ metrics, outbound },
       url: () => url,
     },
-    opened,
+    engine,
   );
 
   const measurer = createMeasurer({
@@ -252,7 +256,7 @@ async function compose(
     writer,
     clock,
     pushed,
-    planner: functions?.planner,
+    planner: functions?.current.planner,
   };
   const collector = new Collector(
     {
@@ -349,10 +353,16 @@ async function compose(
     clock,
     logger,
     metrics,
-    runtime: functions?.runtime,
-    records: functions?.records.live,
-    functions: functions?.api,
-    deploymentUrl: (host) => functions?.urlOf(host),
+    get runtime() {
+      return functions?.current.runtime;
+    },
+    get records() {
+      return functions?.current.records.live;
+    },
+    get functions() {
+      return functions?.current.api;
+    },
+    deploymentUrl: (host) => functions?.current.urlOf(host),
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
       manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
@@ -366,7 +376,7 @@ async function compose(
     draining: () => !ready,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
-  const listener = functions ? byHost(functions.gateway, app) : app;
+  const listener = functions ? byHost(() => functions.current.gateway, app) : app;
   const server = await listen(
     listener,
     {
@@ -376,7 +386,7 @@ async function compose(
       headersTimeoutMs: config.headersTimeout,
       keepAliveMs: config.keepAlive,
     },
-    functions && upgradesOf(functions.gateway),
+    functions && upgradesOf(() => functions.current.gateway),
   );
   opened.push(() => server.drain(config.drainTimeout));
   // Before the drain: streams would never end by themselves, and functions are asked no more.
@@ -392,7 +402,7 @@ async function compose(
   opened.push(() => socket.close());
   const made = await firstStart({ metadata, folder: config.data, url, plan: config.plan, clock });
   await functions?.start();
-  if (functions) logger.info('functions', { ...(await functions.api.status()) });
+  if (functions) logger.info('functions', { ...(await functions.current.api.status()) });
   maintenance?.onGained(() => {
     events.relay.wake();
     events.sender.wake();
@@ -406,7 +416,7 @@ async function compose(
     logger,
     bootstrap: made?.bootstrap,
     first: made?.created ?? false,
-    functions: functions && { missing: functions.missing },
+    functions: functions && { missing: functions.current.missing },
     async stop() {
       ready = false;
       await closeAll();

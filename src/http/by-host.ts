@@ -3,8 +3,9 @@ import type { Gateway } from '../gateway/gateway.ts';
 import type { Upgrades } from './server.ts';
 
 /** Requests of functions go to the gateway before anything of the registry's own sees them. */
-export function byHost(gateway: Gateway, own: RequestListener): RequestListener {
+export function byHost(current: () => Gateway, own: RequestListener): RequestListener {
   return (req: IncomingMessage, res: ServerResponse) => {
+    const gateway = current();
     const ours = gateway.takes(req);
     if (typeof ours === 'boolean') return void (ours ? gateway.request(req, res) : own(req, res));
     ours.then(
@@ -16,9 +17,9 @@ export function byHost(gateway: Gateway, own: RequestListener): RequestListener 
 }
 
 /** WebSockets and the like are for functions alone; other wishes to upgrade are answered as plain requests. */
-export function upgradesOf(gateway: Gateway): Upgrades {
+export function upgradesOf(current: () => Gateway): Upgrades {
   return {
-    takes: (req) => gateway.upgrades(req),
-    upgrade: (req, socket, head) => gateway.upgrade(req, socket, head),
+    takes: (req) => current().upgrades(req),
+    upgrade: (req, socket, head) => current().upgrade(req, socket, head),
   };
 }

@@ -22,6 +22,8 @@ const names = ['project', 'environment', 'service', 'deployment'] as const;
 const classes = ['1xx', '2xx', '3xx', '4xx', '5xx', 'none'] as const;
 const starts = ['nothing', 'image', 'created', 'frozen', 'failed'] as const;
 
+const opened = new WeakMap<Registry, FunctionMetrics>();
+
 /**
  * Figures of functions for Prometheus. A deployment is a set of labels, and each push makes one: so many have
  * figures as `most` says, and those whose last request is longest ago give theirs up (a counter that comes
@@ -39,6 +41,13 @@ export class FunctionMetrics {
   /** In the order of their last use. */
   readonly #known = new Map<string, FunctionLabels>();
   #states: () => Iterable<FunctionState> = () => [];
+
+  /** One set for a registry, also where functions are opened again. */
+  static of(registry: Registry): FunctionMetrics {
+    const known = opened.get(registry) ?? new FunctionMetrics(registry);
+    opened.set(registry, known);
+    return known;
+  }
 
   constructor(registry: Registry, most = 200) {
     this.#most = most;

@@ -68,7 +68,7 @@ export interface Records {
 export async function openRecords(deps: RecordsDeps): Promise<Records> {
   const { metadata, clock, log, settings } = deps;
   const { functionRecords, writer } = metadata;
-  const metrics = new FunctionMetrics(deps.metrics.registry);
+  const metrics = FunctionMetrics.of(deps.metrics.registry);
   const figures = new FunctionFigures({ clock, metrics });
   const signal = new LineSignal();
   await writer.run('SetPrices', { day: dayOf(clock.now()), prices: settings.prices });

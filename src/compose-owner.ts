@@ -1,0 +1,106 @@
+/** One replica at a time runs functions: compose.ts alone uses it. */
+import { type Functions, type FunctionsDeps, openFunctions } from './compose-functions.ts';
+import type { Leader } from './maintenance/leader.ts';
+import { describe } from './oci/errors.ts';
+
+const lookEveryMs = 500;
+
+/** Functions as they are now: they change when this replica begins to run them, or another took them over. */
+export interface OwnedFunctions {
+  readonly current: Functions;
+  /** Once the server listens. */
+  start(): Promise<void>;
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * `engine`: the lease of who runs them; undefined: this process is alone. A replica without it knows the services and
+ * takes pushes, and answers their requests with 503. One that takes it over finds what runs on the engine and goes on
+ * with it; one that lost it leaves all that runs to the other. Undefined: functions are off.
+ */
+export async function openOwnedFunctions(
+  deps: FunctionsDeps,
+  engine: Leader | undefined,
+): Promise<OwnedFunctions | undefined> {
+  let closers: (() => Promise<unknown> | unknown)[] = [];
+  const open = async (owns: boolean) => {
+    closers = [];
+    return openFunctions({ ...deps, elsewhere: !owns }, closers);
+  };
+  const closeAll = async (keep: boolean) => {
+    await current?.close({ keep });
+    for (const close of closers.reverse()) await close();
+    closers = [];
+  };
+  let owns = engine?.leads !== false;
+  let current: Functions | undefined;
+  try {
+    current = await open(owns);
+  } catch (error) {
+    for (const close of closers.reverse()) await close();
+    throw error;
+  }
+  if (!current) return undefined;
+  let competes = engine !== undefined;
+  const withdraw = async () => {
+    competes = false;
+    await engine?.close();
+  };
+  // A replica without an engine leaves the lease to those that have one.
+  if (owns && !current.driver) await withdraw();
+
+  let started = false;
+  let closed = false;
+  const change = async () => {
+    const next = !owns;
+    await closeAll(true);
+    owns = next;
+    try {
+      current = await open(owns);
+      if (owns && !current?.driver) await withdraw();
+    } catch (error) {
+      deps.logger.error('functions could not be taken over', { cause: describe(error) });
+      await withdraw();
+      for (const close of closers.reverse()) await close();
+      owns = false;
+      current = await open(owns);
+    }
+    if (started) await current?.start();
+  };
+  let changing: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    // While the database does not answer, whoever runs functions goes on: nobody can take them over.
+    const due = engine && (owns ? engine.overtaken : engine.leads);
+    if (!due || !competes || !started || closed || changing) return;
+    changing = change()
+      .catch((error: unknown) => {
+        deps.logger.error('functions could not change hands', { cause: describe(error) });
+      })
+      .finally(() => {
+        changing = undefined;
+      });
+  }, lookEveryMs).unref();
+
+  return {
+    get current() {
+      return current!;
+    },
+    async start() {
+      await current?.start();
+      started = true;
+    },
+    async drain() {
+      closed = true;
+      clearInterval(timer);
+      await changing;
+      await current?.drain();
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await changing;
+      await closeAll(false);
+    },
+  };
+}
