@@ -152,6 +152,16 @@ export const suites: readonly Suite[] = [
   },
   {
     kind: 'files',
+    name: 'replicas',
+    about: 'two replicas on Postgres and S3 behind nginx, and what ends one of them',
+    files: ['conformance/replicas/**/*.test.ts'],
+    atOnce: 1,
+    limit: 6,
+    tools: ['versitygw'],
+    notQuick: 'takes minutes: run npm test, or npm test -- --only replicas',
+  },
+  {
+    kind: 'files',
     name: 'functions',
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],

@@ -107,6 +107,7 @@ export const debianTools: readonly DebianTool[] = [
   { package: 'debootstrap', program: '/usr/sbin/debootstrap' },
   { package: 'containernetworking-plugins' },
   { package: 'postgresql' },
+  { package: 'nginx-light', program: '/usr/sbin/nginx' },
   { package: 'iproute2' },
   { package: 'iptables' },
   { package: 'nftables', program: '/usr/sbin/nft' },
