@@ -44,6 +44,7 @@ async function tryAdopt(
   if (!target) return 'its deployment is gone';
   const pool = held.poolOf(target);
   if (pool.closed || pool.paused) return 'its service is paused or gone';
+  pool.adopted = true;
   const present = await deps.environment.fingerprint(target).catch(() => undefined);
   if (present !== fingerprint) return 'its settings changed';
   // Resolving again keeps its files fresh from now on, at the same paths.

@@ -52,6 +52,20 @@ test('a new process takes over what runs, what is frozen and what was created ah
   assert.equal(next.driver.calls.create, 3);
 });
 
+test('an instance taken over of a deployment that no pointer names any more ends soon', async () => {
+  const sim = simulate();
+  const old = deploy(sim, simulatedTarget({ deploymentId: 'old' }));
+  const asked = ask(sim.pool, old);
+  await sim.time.advance(1_000);
+  assert.ok(asked.result);
+  const next = await killed(sim);
+  next.live.clear();
+  await next.pool.start();
+  assert.equal(next.driver.containers.size, 1);
+  await next.time.advance(12_000);
+  assert.equal(next.driver.containers.size, 0);
+});
+
 test('what nobody needs is removed: gone deployments, other fingerprints, ended ones, more than may be', async () => {
   const sim = simulate({ settings: { createdAheadMs: 0 } });
   const targets = ['gone', 'changed', 'ended', 'kept'].map((deploymentId) =>

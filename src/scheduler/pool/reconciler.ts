@@ -76,7 +76,8 @@ export class Reconciler {
     const keys = new Set(live.map(keyOf));
     this.#live = keys;
     for (const pool of [...this.#held.pools.values()]) {
-      if (pool.live && !keys.has(pool.key)) pool.retire();
+      if ((pool.live || pool.adopted) && !keys.has(pool.key)) pool.retire();
+      pool.adopted = false;
     }
     for (const target of live) {
       // One that keeps none running and has none needs no pool.

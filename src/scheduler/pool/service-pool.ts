@@ -32,6 +32,8 @@ export class ServicePool implements InstanceOwner {
   live = false;
   /** The database had its deployment, once: where it has it no more, it ends. */
   confirmed = false;
+  /** It has instances of an earlier process, for which a pointer may have named it. */
+  adopted = false;
   /** A pointer named it, and does not any more. */
   retired = false;
   paused = false;
