@@ -228,6 +228,7 @@ async function compose(
       store,
       blobs: metadata.blobs,
       uploads: metadata.uploads,
+      trash: metadata.trash,
       writer,
       clock,
       leads,
@@ -366,6 +367,7 @@ async function compose(
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
       manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
+      undeleteForMs: config.undeleteFor,
     },
   };
 

@@ -52,6 +52,8 @@ export interface Config {
   /** 0: only when it is asked for. */
   readonly collectInterval: number;
   readonly collectDelay: number;
+  /** 0: what is deleted does not come back. */
+  readonly undeleteFor: number;
   readonly uploadExpiry: number;
   readonly tokenTtl: number;
   /** Of tokens that were exchanged for a JWT. */

@@ -70,6 +70,7 @@ function toConfig(
     cacheManifests: parseBytes(s.cacheManifests)!,
     collectInterval: parseDuration(s.collectInterval)!,
     collectDelay: parseDuration(s.collectDelay)!,
+    undeleteFor: parseDuration(s.undeleteFor)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,
     eventRetention: parseDuration(s.eventRetention)!,
     eventLimit: s.eventLimit,

@@ -3,6 +3,7 @@ import { eventSettings } from './event-settings.ts';
 import { functionSettings } from './function-settings.ts';
 import { planSettings } from './plan-settings.ts';
 import { rateSettings } from './rate-settings.ts';
+import { retentionSettings } from './retention-settings.ts';
 import {
   bytes,
   DAY,
@@ -234,6 +235,7 @@ const properties = {
     example: '10m',
   },
   ...collectionSettings,
+  ...retentionSettings,
   ...eventSettings,
   ...signInSettings,
   ...rateSettings,

@@ -40,6 +40,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly cacheManifests: string;
   readonly collectInterval: string;
   readonly collectDelay: string;
+  readonly undeleteFor: string;
   readonly uploadExpiry: string;
   readonly eventRetention: string;
   readonly eventLimit: number;

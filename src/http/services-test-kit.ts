@@ -220,7 +220,7 @@ export async function openApplication(
     sealer,
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
     ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
-    settings: { bodyTimeoutMs: 500, manifestLimit: 4096 },
+    settings: { bodyTimeoutMs: 500, manifestLimit: 4096, undeleteForMs: 86_400_000 },
   };
   const services = { ...real, ...change(real) };
   const app = createApp(services, {

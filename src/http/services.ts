@@ -47,5 +47,7 @@ export interface Services {
     /** The longest that a body may make no progress, in milliseconds. */
     readonly bodyTimeoutMs: number;
     readonly manifestLimit: number;
+    /** Milliseconds for which a deleted manifest can be restored; 0: it cannot. */
+    readonly undeleteForMs: number;
   };
 }

@@ -30,6 +30,7 @@ async function open(t: TestContext) {
         store,
         blobs: metadata.blobs,
         uploads: metadata.uploads,
+        trash: metadata.trash,
         writer: metadata.writer,
         clock,
         cancel: (row) => push.cancel(row),

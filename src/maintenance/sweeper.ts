@@ -3,6 +3,7 @@ import type { BlobStore } from '../ports/blob-store.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
+import type { TrashStore } from '../ports/trash.ts';
 import type { UploadRow, Uploads } from '../ports/uploads.ts';
 
 const page = 100;
@@ -13,6 +14,7 @@ export interface SweeperDeps {
   readonly store: BlobStore;
   readonly blobs: Blobs;
   readonly uploads: Uploads;
+  readonly trash: Pick<TrashStore, 'isDue'>;
   readonly writer: CommandWriter;
   readonly clock: Clock;
   /** False: another replica sweeps now. */
@@ -23,7 +25,7 @@ export interface SweeperDeps {
 }
 
 /**
- * Ends uploads that were abandoned and removes bytes that nothing names: those of ended sessions, and of
+ * Ends uploads that were abandoned, empties the trash of what can come back no more, and removes bytes that nothing names: those of ended sessions, and of
  * the later of two uploads of one digest. What it must do is in rows, so nothing is lost by a crash.
  */
 export class Sweeper {
@@ -69,8 +71,12 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const { uploads, blobs, clock } = this.#deps;
+    const { uploads, blobs, trash, writer, clock } = this.#deps;
     const now = clock.now();
+    if (await trash.isDue(now)) {
+      const { removed } = await writer.run('EmptyTrash', { now, limit: page });
+      if (removed === page) this.#again = true;
+    }
     await this.#each(await uploads.expired(now, page), (row) => this.#endAbandoned(row, now));
     await this.#each(await blobs.discardedKeys(page, now), (key) => this.#removeDiscarded(key));
   }

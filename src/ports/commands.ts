@@ -23,6 +23,7 @@ import type { Repository, Visibility } from './repositories.ts';
 import type { SandboxCommands } from './sandboxes.ts';
 import type { Account, PlanName, Role, Team } from './teams.ts';
 import type { RefreshCredential, Token } from './tokens.ts';
+import type { TrashCommands } from './trash.ts';
 import type { TrustPolicy } from './trust-policies.ts';
 
 /** What a project's plan lets a repository hold; absent: no limit. Checked where the row is made. */
@@ -82,6 +83,7 @@ export interface Commands
     SignInCommands,
     ProjectCommands,
     ImageRuleCommands,
+    TrashCommands,
     RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
@@ -241,9 +243,16 @@ export interface Commands
   /**
    * With all tags that point at it. Rejects with `manifest-in-use` where an index names it, `conflict` where an
    * environment runs it (detail.deployment), and as DeleteTag does. Other deployments of it end.
+   * It can be restored until `restorableUntil`; absent: it cannot.
    */
   DeleteManifest: {
-    args: { repositoryId: string; digest: Digest; actor: string; now: number };
+    args: {
+      repositoryId: string;
+      digest: Digest;
+      actor: string;
+      now: number;
+      restorableUntil?: number | undefined;
+    };
     result: null;
   };
   RecordMeasure: { args: Measure; result: null };

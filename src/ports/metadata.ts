@@ -20,6 +20,7 @@ import type { Sessions } from './sessions.ts';
 import type { Tags } from './tags.ts';
 import type { Teams } from './teams.ts';
 import type { Tokens } from './tokens.ts';
+import type { TrashStore } from './trash.ts';
 import type { TrustPolicies } from './trust-policies.ts';
 import type { Uploads } from './uploads.ts';
 import type { Usage } from './usage.ts';
@@ -31,6 +32,7 @@ export interface Metadata {
   readonly manifests: Manifests;
   readonly tags: Tags;
   readonly imageRules: ImageRuleStore;
+  readonly trash: TrashStore;
   readonly blobs: Blobs;
   readonly collection: Collection;
   readonly uploads: Uploads;

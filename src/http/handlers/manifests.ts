@@ -112,10 +112,22 @@ export const deleteManifest: Handler = async (context) => {
     now: services.clock.now(),
   };
   const digest = parseDigest(reference);
-  if (digest) await services.metadata.writer.run('DeleteManifest', { ...common, digest });
-  else await services.metadata.writer.run('DeleteTag', { ...common, tag: reference });
+  const restorableUntil = restorableUntilOf(services, common.now);
+  if (digest) {
+    const deletion = { ...common, digest, restorableUntil };
+    await services.metadata.writer.run('DeleteManifest', deletion);
+  }
+  if (!digest) await services.metadata.writer.run('DeleteTag', { ...common, tag: reference });
   answer(res, 202, {});
 };
+
+/** Until when what is deleted `now` can come back. */
+export function restorableUntilOf(
+  { settings: { undeleteForMs } }: Pick<Context['services'], 'settings'>,
+  now: number,
+): number | undefined {
+  return undeleteForMs > 0 ? now + undeleteForMs : undefined;
+}
 
 /** The place of a repository that does not exist: its project's, where that does. */
 export async function absentPlace(

@@ -18,6 +18,7 @@ import { servicesContract } from './services.ts';
 import { signInContract } from './sign-in.ts';
 import { tagsContract } from './tags.ts';
 import { teamsContract } from './teams.ts';
+import { trashContract } from './trash.ts';
 import { usageContract } from './usage.ts';
 import { webhooksContract } from './webhooks.ts';
 import { writerContract } from './writer.ts';
@@ -61,6 +62,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   deploymentsContract(open);
   tagsContract(open);
   imageRulesContract(open);
+  trashContract(open);
   webhooksContract(open);
   auditContract(open);
   functionRecordsContract(open);

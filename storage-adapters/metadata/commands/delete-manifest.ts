@@ -5,6 +5,7 @@ import { requireDeletable } from './image-rules.ts';
 import { emit } from './outbox.ts';
 import { releaseImages } from './release-images.ts';
 import { writeHistory } from './tag-history.ts';
+import { keepDeleted } from './trash.ts';
 
 interface Target {
   repository: string;
@@ -90,9 +91,12 @@ export const deleteManifest: Command<'DeleteManifest'> = async (tx, args) => {
       { manifest: index.digest },
     );
   }
+  const tags = (await tagsOf.all(tx, target)).map((row) => row.name);
+  const until = args.restorableUntil;
+  if (until !== undefined) await keepDeleted(tx, { ...target, tags, now, actor, until });
+  // Where there is none, what was kept of one that was deleted before stays, too.
   if ((await removeManifest.run(tx, target)) === 0)
     throw refuse('manifest-unknown', 'The repository holds no such manifest.');
-  const tags = (await tagsOf.all(tx, target)).map((row) => row.name);
   await requireDeletable(tx, repository, tags);
   await releaseImages(tx, args, now);
   await removeTags.run(tx, target);

@@ -26,6 +26,9 @@ const removeTags = query<Target>((db, p) =>
 const removeHistory = query<Target>((db, p) =>
   db.deleteFrom('tag_history').where('repository_id', '=', p('repository')),
 );
+const removeTrash = query<Target>((db, p) =>
+  db.deleteFrom('deleted_manifests').where('repository_id', '=', p('repository')),
+);
 const removeReferences = query<Target>((db, p) =>
   db.deleteFrom('manifest_references').where('repository_id', '=', p('repository')),
 );
@@ -90,6 +93,7 @@ export const deleteRepository: Command<'DeleteRepository'> = async (tx, args) =>
   await releaseImages(tx, { repositoryId: args.repositoryId, digest: undefined }, args.now);
   await removeTags.run(tx, target);
   await removeHistory.run(tx, target);
+  await removeTrash.run(tx, target);
   await removeReferences.run(tx, target);
   await removeContents.run(tx, target);
   await removeManifests.run(tx, target);

@@ -37,6 +37,7 @@ import { putTag } from './tags.ts';
 import { updateTeam } from './team-slugs.ts';
 import * as teams from './teams.ts';
 import * as tokens from './tokens.ts';
+import { emptyTrash, restoreManifest } from './trash.ts';
 import * as uploads from './uploads.ts';
 import { addTransfer } from './usage.ts';
 import * as volumes from './volumes.ts';
@@ -117,6 +118,8 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   PutManifests: putManifests,
   DeleteTag: deleteTag,
   DeleteManifest: deleteManifest,
+  RestoreManifest: restoreManifest,
+  EmptyTrash: emptyTrash,
   RecordMeasure: recordMeasure,
   CreateService: services.createService,
   UpdateService: services.updateService,

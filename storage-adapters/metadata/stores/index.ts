@@ -22,6 +22,7 @@ import { sessionsStore } from './sessions.ts';
 import { tagsStore } from './tags.ts';
 import { teamsStore } from './teams.ts';
 import { tokensStore } from './tokens.ts';
+import { trashStore } from './trash.ts';
 import { trustPoliciesStore } from './trust-policies.ts';
 import { uploadsStore } from './uploads.ts';
 import { usageStore } from './usage.ts';
@@ -38,6 +39,7 @@ export function storesOf(
     manifests: manifestsStore(executor),
     tags: tagsStore(executor),
     imageRules: imageRulesStore(executor),
+    trash: trashStore(executor),
     blobs: blobsStore(executor),
     collection: collectionStore(executor),
     uploads: uploadsStore(executor),

@@ -60,6 +60,16 @@ export const repositoryRows: Rows = {
   },
   deleteTag: { at: 'repository', may: groups.manage, answers: 204, sample: tag },
   listTagHistory: { at: 'repository', may: groups.pull, sample: tag },
+  listDeletedManifests: { at: 'repository', may: groups.manage },
+  restoreManifest: {
+    ...{ at: 'repository', may: groups.manage, answers: 200 },
+    sample: async (place, make) => {
+      const digest = await place.push();
+      const path = `${projectOf(place)}/repositories/${place.repository}/manifests/${digest}`;
+      await make(place, 'DELETE', path);
+      return { params: { digest } };
+    },
+  },
   getProjectRules: { at: 'project', may: groups.pull },
   putProjectRules: {
     ...{ at: 'project', may: groups.manage },

@@ -20,6 +20,7 @@ import { metaRoutes } from './meta.ts';
 import { myTokenRoutes } from './my-tokens.ts';
 import { oidcTokenRoutes } from './oidc-token.ts';
 import { projectRoutes } from './projects.ts';
+import { deletedRoutes } from './repositories/deleted.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
 import { ruleRoutes } from './repositories/rules.ts';
@@ -64,6 +65,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...tagHistoryRoutes,
     ...ruleRoutes,
     ...manifestRoutes,
+    ...deletedRoutes,
     ...checkRoutes,
     ...collectionRoutes,
     ...accountRoutes,

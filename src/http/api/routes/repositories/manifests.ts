@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from '../../../../oci/digest.ts';
 import type { ManifestDetails } from '../../../../ports/manifests.ts';
+import { restorableUntilOf } from '../../../handlers/manifests.ts';
 import { limitOf, pageQuery } from '../../paging.ts';
 import { type Call, noContent, ok, type Route } from '../../route.ts';
 import { digest, page } from '../../schema.ts';
@@ -76,17 +77,20 @@ const deleteManifest: Route = {
   operationId: 'deleteManifest',
   tag: about,
   summary: 'Deletes a manifest with the tags that point at it.',
-  description: 'Refused where an index of the repository names it: that could not be pulled then.',
+  description:
+    'Refused where an index of the repository names it: that could not be pulled then. It can be restored for a while.',
   access: { at: 'repository', action: 'delete' },
   params: { digest },
   replies: { 204: { description: 'It is gone.' } },
   refusals: [409],
   async handle({ services, identity, repository, params }) {
+    const now = services.clock.now();
     await services.metadata.writer.run('DeleteManifest', {
       repositoryId: repository.id,
       digest: parseDigest(params.digest!)!,
       actor: identity.actor,
-      now: services.clock.now(),
+      now,
+      restorableUntil: restorableUntilOf(services, now),
     });
     return noContent;
   },
