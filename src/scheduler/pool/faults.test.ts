@@ -117,6 +117,20 @@ test('one that could not be reached is looked at, and ended where it does not li
   assert.notEqual(next.result.instanceId, first.result!.instanceId);
 });
 
+test('one that ended out of memory says so, also where its connections broke before the engine told', async () => {
+  const { time, pool, driver, told } = simulate();
+  await pool.start();
+  const first = ask(pool, simulatedTarget());
+  await time.advance(70_000);
+  const [id] = driver.containers.keys();
+  driver.containers.get(id!)!.listensAt = Number.POSITIVE_INFINITY;
+  first.result!.release({ broken: true });
+  await time.advance(100);
+  driver.exit(id!, { code: 137, outOfMemory: true });
+  await time.advance(1_000);
+  assert.match(told.find(({ state }) => state === 'dead')!.reason!, /out of memory/);
+});
+
 test('an engine that is away for a moment costs waiting; one that stays away a 503; both are over when it is back', async () => {
   const { time, pool, driver } = simulate();
   await pool.start();

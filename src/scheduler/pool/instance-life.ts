@@ -1,6 +1,6 @@
 import { type InstanceExit, RuntimeError } from '../../ports/runtime-driver.ts';
 import type { RoleCredentials } from '../contracts/contract.ts';
-import { withDeadline } from '../timers.ts';
+import { pause, withDeadline } from '../timers.ts';
 import { BringUp, bringUp } from './bring-up.ts';
 import { Connections } from './connections.ts';
 import { InstanceEnd } from './end-instance.ts';
@@ -26,6 +26,8 @@ export interface InstanceOwner {
   gone(instance: Instance): void;
 }
 
+/** The engine's word that a container ended comes within this after its connections broke. Milliseconds. */
+const endToldMs = 500;
 const readyStages = { queue: 0, pull: 0, create: 0, boot: 0 } as const;
 
 /** What is done to one instance: start, freeze, thaw, look, end. Each is one step of its `work`. */
@@ -209,7 +211,11 @@ export class InstanceLife {
       const probing = driver.probe(instance.runtime!.id, instance.at!.port);
       const probe = await withDeadline(timers, engineLimits.probe, 'probe', probing);
       if (probe.listening === 'everywhere') instance.suspect = false;
-      else this.died(instance, owner, undefined, `it does not listen any more: ${probe.dial}`);
+      else {
+        // Where it ended, the engine is about to say why: out of memory, say.
+        await pause(timers, endToldMs);
+        this.died(instance, owner, undefined, `it does not listen any more: ${probe.dial}`);
+      }
     } catch (error) {
       if (isEngineFailure(error)) {
         // Only the engine knows: asked again until it does.
