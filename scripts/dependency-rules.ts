@@ -50,7 +50,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   // Half of it, by itself for its size: compose.ts alone uses it.
   'compose-functions.ts': [...common, ...subjects, 'sandboxes', 'http', 'runtimes'],
   // Opens that half again where it changes hands.
-  'compose-owner.ts': ['compose-functions.ts', 'maintenance', ...common],
+  'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'runtimes', ...common],
   'main.ts': ['compose.ts', 'config', 'observability', 'oci'],
 
   // Until the API comes: the socket's words, and the whole without a server where none runs.

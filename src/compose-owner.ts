@@ -2,8 +2,11 @@
 import { type Functions, type FunctionsDeps, openFunctions } from './compose-functions.ts';
 import type { Leader } from './maintenance/leader.ts';
 import { describe } from './oci/errors.ts';
+import { dockerAnswers } from './runtimes/docker/open-docker.ts';
 
 const lookEveryMs = 500;
+/** How often an engine is looked for that was not there at the start, as after a reboot. */
+const findEveryMs = 5_000;
 
 /** Functions as they are now: they change when this replica begins to run them, or another took them over. */
 export interface OwnedFunctions {
@@ -28,8 +31,8 @@ export async function openOwnedFunctions(
     closers = [];
     return openFunctions({ ...deps, elsewhere: !owns }, closers);
   };
-  const closeAll = async (keep: boolean) => {
-    await current?.close({ keep });
+  const closeAll = async (options?: { keep: boolean }) => {
+    await current?.close(options);
     for (const close of closers.reverse()) await close();
     closers = [];
   };
@@ -53,8 +56,9 @@ export async function openOwnedFunctions(
   let started = false;
   let closed = false;
   const change = async () => {
-    const next = !owns;
-    await closeAll(true);
+    // Alone, it only opens anew what has an engine now.
+    const next = engine ? !owns : owns;
+    await closeAll({ keep: true });
     owns = next;
     try {
       current = await open(owns);
@@ -69,10 +73,19 @@ export async function openOwnedFunctions(
     if (started) await current?.start();
   };
   let changing: Promise<void> | undefined;
+  let engineCame = false;
+  const finding = setInterval(() => {
+    if (engine || !started || current?.driver) return;
+    const { dockerHost } = deps.config.functions;
+    void dockerAnswers({ dockerHost, env: process.env }).then((answers) => {
+      engineCame = answers && !current?.driver;
+    });
+  }, findEveryMs).unref();
   const timer = setInterval(() => {
     // While the database does not answer, whoever runs functions goes on: nobody can take them over.
-    const due = engine && (owns ? engine.overtaken : engine.leads);
-    if (!due || !competes || !started || closed || changing) return;
+    const due = engine ? competes && (owns ? engine.overtaken : engine.leads) : engineCame;
+    if (!due || !started || closed || changing) return;
+    engineCame = false;
     changing = change()
       .catch((error: unknown) => {
         deps.logger.error('functions could not change hands', { cause: describe(error) });
@@ -93,14 +106,16 @@ export async function openOwnedFunctions(
     async drain() {
       closed = true;
       clearInterval(timer);
+      clearInterval(finding);
       await changing;
       await current?.drain();
     },
     async close() {
       closed = true;
       clearInterval(timer);
+      clearInterval(finding);
       await changing;
-      await closeAll(false);
+      await closeAll();
     },
   };
 }

@@ -36,11 +36,15 @@ async function keyIds(): Promise<string[]> {
 
 describe('The registry as an issuer', () => {
   test('A25: it is trusted without a request, and that opens no other inner address', async () => {
-    const { url, teamSlug } = bootstrap();
+    const { url, teamSlug, projectSlug } = bootstrap();
     await trust('own', url, `team=${teamSlug}`, 'environment=production');
     const good = await ownToken('production');
     expectStatus(await login(good), 200);
-    expectStatus(await login(await ownToken('preview')), 401);
+    // Of its own project, and of no policy: it pulls there, and pushes nothing.
+    const preview = await ownToken('preview');
+    expectStatus(await login(preview), 200);
+    const pushing = anonymous().as(basic('oidc', preview));
+    expectStatus(await pushing.ask('POST', `/v2/${teamSlug}/${projectSlug}/x/blobs/uploads/`), 403);
     const near = [
       `${url}/`,
       `${url}/x`,

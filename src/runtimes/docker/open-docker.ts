@@ -140,6 +140,23 @@ export async function openDockerDriver(
   };
 }
 
+/** Whether an engine answers now. */
+export async function dockerAnswers(
+  options: Pick<DockerDriverOptions, 'dockerHost' | 'env' | 'findLimit'>,
+): Promise<boolean> {
+  const address = findEngine(options.dockerHost, options.env);
+  if (typeof address === 'string') return false;
+  const finder = new Engine({ address, deadline: options.findLimit ?? 3_000 });
+  try {
+    await finder.call({ method: 'GET', path: '/version' });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    finder.close();
+  }
+}
+
 function howToGet(name: string, error: Error): string {
   const { code } = ((error.cause ?? error) as NodeJS.ErrnoException) ?? {};
   if (code === 'EACCES') {
