@@ -121,7 +121,7 @@ export async function openFunctions(
   const driver = 'driver' in found ? found.driver : undefined;
   const missing = 'missing' in found ? found.missing : undefined;
   if (!driver && mode === 'on' && !deps.elsewhere)
-    throw refuse('unavailable', `Functions are on, and ${missing}`);
+    throw refuse('unavailable', `GANTRY_FUNCTIONS is on, and none can run. ${missing}`);
   if (driver) opened.push(() => driver.close());
 
   const machines = machineTypes(isolation.machineTypes);

@@ -43,6 +43,9 @@ export async function ensureReady(
   }
   // The deploy has its answer; a request that comes to it all the same tries anew.
   pool.failures.clear();
+  // Given up for that, which says nothing of the function.
+  if (pool.closed) return { ready: false, error: refusals.startError(pool.closed) };
+  if (pool.paused) return { ready: false, error: whyNot(context, pool) };
   const error = instance.failure ?? new Error(instance.reason ?? 'it ended');
   const refused = refusals.startRefusal(error, pool.limits.contract, pool.target.service);
   if (!(error instanceof refusals.StartRefused)) return { ready: false, error: refused };

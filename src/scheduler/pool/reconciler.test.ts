@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InstanceLabels } from '../../ports/runtime-driver.ts';
 import type { ActivationTarget } from '../activation.ts';
+import { createPoolProber } from '../deployments/pool-prober.ts';
+import { ProbeError } from '../deployments/prober.ts';
 import {
   ask,
   keyOf,
@@ -253,6 +255,24 @@ test('a paused service ends and refuses; resumed, it starts again', async () => 
   const again = ask(sim.pool, target);
   await sim.time.advance(1_000);
   assert.ok(again.result);
+});
+
+test('a service that is paused while a deployment of it starts: that says nothing of the deployment', async () => {
+  const sim = simulate();
+  const target = deploy(sim, simulatedTarget());
+  sim.driver.behaviours.set(target.service.digest, { bootMs: 60_000 });
+  const { pool } = sim;
+  const told = createPoolProber(pool)
+    .ensure(target, new AbortController().signal)
+    .catch((error: ProbeError) => error);
+  await sim.time.advance(1_000);
+  const pausing = pool.pause(target.projectId, 'web');
+  await sim.time.advance(1_000);
+  await pausing;
+  const error = await told;
+  assert.ok(error instanceof ProbeError);
+  assert.equal(error.reason, undefined, 'it is tried again');
+  assert.match(error.message, /paused/);
 });
 
 test('SIGTERM, and SIGKILL after the grace', async () => {
