@@ -24,6 +24,8 @@ export async function openPostgresMetadata(options: {
   const pool = new pg.Pool({ ...settings, max: options.connections ?? 16 });
   // A connection that breaks while idle is taken out by the pool; the next query gets another.
   pool.on('error', () => {});
+  // One that breaks while it is in use, between two queries, would end the process; its next query fails.
+  pool.on('connect', (client) => client.on('error', () => {}));
   try {
     await migrateTogether(pool);
   } catch (error) {

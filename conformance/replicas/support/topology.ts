@@ -27,6 +27,7 @@ export interface Topology {
   readonly project: string;
   readonly authorization: string;
   replica(at: number): Launched;
+  runs(at: number): boolean;
   /** Which of them leads, as its log says. */
   leader(): number;
   /** Through nginx, or at one replica. Its connections are closed at the end. */
@@ -89,12 +90,16 @@ async function build(
   };
   const replicas: Launched[] = [];
   const dataOf = (at: number) => join(folder, `replica-${at}`);
+  const alive = new Set<number>();
   const begin = (at: number) => {
-    replicas[at] = launch({
+    const one = launch({
       data: dataOf(at),
       env: { ...env, GANTRY_PORT: String(ports[at]) },
     });
-    return replicas[at].ready;
+    replicas[at] = one;
+    alive.add(one.pid);
+    void one.exited.then(() => alive.delete(one.pid));
+    return one.ready;
   };
   closers.push(() => Promise.all(replicas.map((one) => one.end('SIGTERM'))));
   // At once: what a first start makes is made by one of them.
@@ -118,6 +123,7 @@ async function build(
     ...{ origin, origins, postgres, bootstrap, authorization, stop },
     project: `${bootstrap.teamSlug}/${bootstrap.projectSlug}`,
     replica: (at) => replicas[at]!,
+    runs: (at) => alive.has(replicas[at]!.pid),
     leader() {
       const epochs = replicas.map((one) => {
         const told = [...one.output().matchAll(/"epoch":(\d+)[^\n]*"lease":"maintenance"/g)];

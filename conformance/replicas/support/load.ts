@@ -1,0 +1,115 @@
+/** Clients that push images for as long as they are let, and remember what was acknowledged. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expectStatus } from '../../spec/check.ts';
+import { type Answer, addQuery, type Registry } from '../../spec/client.ts';
+import { type Content, content, imageConfig, manifest, mediaTypes } from '../../spec/content.ts';
+import { octets } from '../../spec/push.ts';
+import type { Topology } from './topology.ts';
+
+interface Pushed {
+  readonly repository: string;
+  readonly tag: string;
+  readonly manifest: Content;
+  readonly blobs: readonly Content[];
+}
+
+export class Load {
+  readonly acknowledged: Pushed[] = [];
+  /** Blobs whose push was answered with 201, whether or not their image came to be. */
+  readonly stored: { repository: string; blob: Content }[] = [];
+  /** Answers other than those of success, by status. */
+  readonly refused: Answer[] = [];
+  /** Connections that broke. */
+  broken = 0;
+  readonly #world: Topology;
+  readonly #work: Promise<void>[];
+  #stopped = false;
+
+  constructor(world: Topology, clients: number, name: string) {
+    this.#world = world;
+    this.#work = Array.from({ length: clients }, (_, at) => this.#client(`${name}-${at}`));
+  }
+
+  /** Resolves once `count` more images were acknowledged. */
+  async more(count: number, withinMs: number): Promise<void> {
+    const goal = this.acknowledged.length + count;
+    const deadline = performance.now() + withinMs;
+    while (this.acknowledged.length < goal) {
+      assert.ok(performance.now() < deadline, `no ${count} pushes within ${withinMs} ms`);
+      await delay(20);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#work);
+  }
+
+  /** All that was acknowledged is served, byte by byte. */
+  async check(): Promise<void> {
+    const registry = this.#world.registry();
+    for (const { repository, blob } of this.stored) {
+      const got = expectStatus(await registry.get(`/v2/${repository}/blobs/${blob.digest}`), 200);
+      assert.ok(got.body.equals(blob.bytes), `${blob.digest}: other bytes`);
+    }
+    for (const { repository, tag, manifest: image } of this.acknowledged) {
+      const got = expectStatus(await registry.get(`/v2/${repository}/manifests/${tag}`), 200);
+      assert.ok(got.body.equals(image.bytes), `${tag}: other bytes`);
+    }
+  }
+
+  async #client(name: string): Promise<void> {
+    const registry = this.#world.registry();
+    const repository = `${this.#world.project}/${name}`;
+    for (let at = 0; !this.#stopped; at++) {
+      try {
+        if (!(await this.#image(registry, repository, `t${at}`))) await delay(50);
+      } catch {
+        this.broken += 1;
+        await delay(50);
+      }
+    }
+  }
+
+  async #image(registry: Registry, repository: string, tag: string): Promise<boolean> {
+    const base = content(randomBytes(200_000), mediaTypes.layer);
+    const config = imageConfig([base.digest]);
+    for (const blob of [base, config]) {
+      if (!(await this.#blob(registry, repository, blob))) return false;
+      this.stored.push({ repository, blob });
+    }
+    const image = manifest(mediaTypes.manifest, {
+      config: config.descriptor,
+      layers: [base.descriptor],
+    });
+    const put = await registry.ask('PUT', `/v2/${repository}/manifests/${tag}`, {
+      ...{ headers: { 'content-type': image.descriptor.mediaType }, body: image.bytes },
+      check: false,
+    });
+    if (!this.#took(put, 201)) return false;
+    this.acknowledged.push({ repository, tag, manifest: image, blobs: [base, config] });
+    return true;
+  }
+
+  /** In two chunks: nginx gives them to one replica or the other. */
+  async #blob(registry: Registry, repository: string, blob: Content): Promise<boolean> {
+    const begun = await registry.ask('POST', `/v2/${repository}/blobs/uploads/`, { check: false });
+    if (!this.#took(begun, 202)) return false;
+    const half = blob.bytes.length >> 1;
+    const sent = await registry.ask('PATCH', begun.location(), {
+      ...{ headers: octets, body: blob.bytes.subarray(0, half), check: false },
+    });
+    if (!this.#took(sent, 202)) return false;
+    const target = addQuery(sent.location(), { digest: blob.digest });
+    const rest = { headers: octets, body: blob.bytes.subarray(half), check: false };
+    return this.#took(await registry.ask('PUT', target, rest), 201);
+  }
+
+  #took(answer: Answer, status: number): boolean {
+    if (answer.status === status) return true;
+    this.refused.push(answer);
+    return false;
+  }
+}
