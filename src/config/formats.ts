@@ -21,6 +21,11 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
     const [address = '', port = '', ...rest] = text.split(':');
     return isIPv4(address) && /^[1-9]\d{0,4}$/.test(port) && Number(port) < 65_536 && !rest.length;
   },
+  domain: (text) => DOMAIN.test(text),
+  // A name without dot and port is a folder of Docker Hub to an engine.
+  'registry-address': (text) =>
+    (HOST_AND_PORT.test(text) && /[.:]|^localhost$/.test(text)) ||
+    /^\[[0-9a-f:]+\](?::\d{1,5})?$/.test(text),
   range4: (text) => isRange4(text),
   'machine-type': (text) => parseMachineType(text) !== undefined,
   price: (text) => parsePrice(text) !== undefined,
@@ -32,6 +37,10 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
 };
 
 const HOST_AND_PORT = /^(?=.{1,253}(?::|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
+
+/** In lower case, as hosts are compared, and no address: labels are put before it. */
+const DOMAIN =
+  /^(?=.{1,189}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 function isPostgresUrl(text: string): boolean {
   const url = URL.parse(text);

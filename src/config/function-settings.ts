@@ -40,18 +40,19 @@ export const functionSettings = {
   },
   functionsDomain: {
     ...text,
-    minLength: 1,
+    format: 'domain',
     default: 'localhost',
     description:
       'Functions answer at names under this domain (*.localhost needs no set-up). Beyond loopback: a domain apart from that of the registry, with a wildcard DNS record.',
-    allowed: 'a domain name',
+    allowed: 'a domain name in lower case',
     example: 'functions.example.net',
   },
   pullAddress: {
     ...text,
-    minLength: 1,
+    format: 'registry-address',
     absent: 'the address that the server listens on',
-    description: 'host:port by which the container engine reaches this registry to pull.',
+    description:
+      'host:port (or host, where that is TLS on 443) by which the container engine reaches this registry to pull.',
     allowed: 'host:port',
     example: '10.0.0.5:5050',
   },

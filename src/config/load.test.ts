@@ -103,6 +103,12 @@ const bad: [variable: string, text: string][] = [
   ['GANTRY_STORAGE', 'gcs://bucket'],
   ['GANTRY_PLAN', 'free'],
   ['GANTRY_FILE_THREADS', '0'],
+  ['GANTRY_FUNCTIONS_DOMAIN', 'http://functions.example.net'],
+  ['GANTRY_FUNCTIONS_DOMAIN', 'Functions.example.net'],
+  ['GANTRY_FUNCTIONS_DOMAIN', '10.0.0.5'],
+  ['GANTRY_FUNCTIONS_DOMAIN', '*.example.net'],
+  ['GANTRY_PULL_ADDRESS', 'http://10.0.0.5:5050'],
+  ['GANTRY_PULL_ADDRESS', 'registry'],
   ['GANTRY_SIGNIN_ALLOW', 'a b@example.com'],
   ['GANTRY_EXCHANGED_TOKEN_TTL', '2h'],
 ];
