@@ -44,5 +44,10 @@ function explain(error: ErrorObject, where: string) {
     const values = (error.params.allowedValues as unknown[]).join(', ');
     return refuse('invalid', `${name} must be one of: ${values}.`, hint);
   }
+  if (error.propertyName !== undefined) {
+    const given = JSON.stringify(error.propertyName.slice(0, 100));
+    const rule = schema?.pattern ? `Names in it match ${schema.pattern}.` : hint;
+    return refuse('invalid', `${name} cannot have the name ${given}.`, rule);
+  }
   return refuse('invalid', `${name} ${error.message ?? 'is not valid'}.`, hint);
 }

@@ -46,6 +46,7 @@ test('settings that cannot be are refused, with the closest name', async (t) => 
   await refused({ minInstances: 5, maxInstances: 2 }, /more than maxInstances/);
   await refused({ volumes: [{ name: 'd', path: '/proc' }] }, /nothing can be mounted/);
   await refused({ logSink: { type: 'http', url: 'http://169.254.169.254/' } }, /private/);
+  await refused({ env: { 'A B': 'x' } }, /"settings\.env" in the body cannot have the name "A B"/);
   const { body } = await call('GET', `${base}/services/web`, { as });
   assert.deepEqual(body.settings, {});
 });
