@@ -9,7 +9,7 @@ const validate = ajv.compile<ServiceSettings>(serviceSettingsSchema);
 /** Of all variables of a service together, names and values. */
 const mostEnvBytes = 64 * 1024;
 /** Parts of the container that are the kernel's or the engine's. */
-const reservedPaths = ['/', '/proc', '/sys', '/dev', '/run/gantry'];
+const reservedPaths = ['/', '/proc', '/sys', '/dev', '/run/gantry', '/var/run/gantry'];
 
 /** What is wrong with settings, one sentence each; empty: nothing. `at`: how the text names them. */
 export function checkSettings(settings: unknown, at = ''): string[] {

@@ -88,7 +88,7 @@ export const serviceProperties: Readonly<Record<string, SettingSchema>> = {
       },
     },
     ['actions'],
-    'What the identity of its instances may do; nothing unless set. Nobody can give what they may not do themselves.',
+    'What the identity of its instances may do in its project; its tokens pull, and its keys do nothing, unless set. Nobody can give what they may not do themselves.',
   ),
   concurrency: integer(
     1,

@@ -33,6 +33,7 @@ const bad: readonly (readonly [settings: unknown, sentence: RegExp])[] = [
   [{ volumes: [{ name: 'd', path: '/a/../proc' }] }, /without "\.\."/],
   [{ volumes: [{ name: 'd', path: '/proc/1' }] }, /nothing can be mounted at "\/proc\/1"/],
   [{ volumes: [{ name: 'd', path: '/' }] }, /nothing can be mounted/],
+  [{ volumes: [{ name: 'd', path: '/var/run/gantry' }] }, /nothing can be mounted/],
   [
     {
       volumes: [
