@@ -14,7 +14,10 @@ export interface OwnedFunctions {
   /** Once the server listens. */
   start(): Promise<void>;
   drain(): Promise<void>;
+  /** No function is run any more. */
   close(): Promise<void>;
+  /** Once nobody asks for what is left of them: the engine, records. */
+  release(): Promise<void>;
 }
 
 /**
@@ -31,8 +34,7 @@ export async function openOwnedFunctions(
     closers = [];
     return openFunctions({ ...deps, elsewhere: !owns }, closers);
   };
-  const closeAll = async (options?: { keep: boolean }) => {
-    await current?.close(options);
+  const release = async () => {
     for (const close of closers.reverse()) await close();
     closers = [];
   };
@@ -41,7 +43,7 @@ export async function openOwnedFunctions(
   try {
     current = await open(owns);
   } catch (error) {
-    for (const close of closers.reverse()) await close();
+    await release();
     throw error;
   }
   if (!current) return undefined;
@@ -58,7 +60,8 @@ export async function openOwnedFunctions(
   const change = async () => {
     // Alone, it only opens anew what has an engine now.
     const next = engine ? !owns : owns;
-    await closeAll({ keep: true });
+    await current?.close({ keep: true });
+    await release();
     owns = next;
     try {
       current = await open(owns);
@@ -66,7 +69,7 @@ export async function openOwnedFunctions(
     } catch (error) {
       deps.logger.error('functions could not be taken over', { cause: describe(error) });
       await withdraw();
-      for (const close of closers.reverse()) await close();
+      await release();
       owns = false;
       current = await open(owns);
     }
@@ -115,7 +118,8 @@ export async function openOwnedFunctions(
       clearInterval(timer);
       clearInterval(finding);
       await changing;
-      await closeAll();
+      await current?.close();
     },
+    release,
   };
 }

@@ -203,6 +203,7 @@ async function compose(
     },
     engine,
   );
+  opened.push(() => functions?.release());
 
   const measurer = createMeasurer({
     blobs: metadata.blobs,

@@ -25,6 +25,7 @@ test(
   async (t) => {
     const world = await startTopology('s3', {
       GANTRY_FUNCTIONS: 'on',
+      GANTRY_INSTANCES_AT_STOP: 'end',
       GANTRY_DOCKER_HOST: engine!,
     });
     t.after(() => world.stop());

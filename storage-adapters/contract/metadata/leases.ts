@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Metadata } from '../../../src/ports/metadata.ts';
-import { refused } from './fixture.ts';
+import { digest, now, populate, refused } from './fixture.ts';
 
 const ttlMs = 60_000;
 const name = 'maintenance';
@@ -57,5 +57,38 @@ export function leasesContract(
     await refused(db.writer.run('CreateTeam', late, { name, epoch: 1 }), 'conflict');
     assert.equal(await db.teams.findById('team_2'), undefined);
     await db.writer.run('CreateTeam', late, { name, epoch: 2 });
+  });
+
+  test('an upload is one holder’s at a time; one that died takes it along', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const id = 'upl_1';
+    const begin = { repositoryId: repository.id, subject: 's', algorithm: 'sha256', now } as const;
+    await db.writer.run('StartUpload', { ...begin, id, expiresAt: now });
+    const claim = (holder: string, ms = ttlMs) =>
+      db.writer.run('ClaimUpload', { id, holder, ttlMs: ms });
+    assert.deepEqual(await claim('a'), { state: 'untouched' });
+    assert.deepEqual(await claim('a'), { state: 'claimed' });
+    await refused(claim('b'), 'upload-conflict');
+    await refused(db.writer.run('CancelUpload', { id, holder: 'b' }), 'upload-conflict');
+    await refused(db.writer.run('CancelUpload', { id }), 'upload-conflict');
+    const step = { id, storeState: 's1', digestSoFar: undefined, expiresAt: now };
+    const advance = (holder: string, from: number, release: boolean) =>
+      db.writer.run('AdvanceUpload', { ...step, from, to: from + 5, holder, release });
+    await refused(advance('b', 0, true), 'upload-conflict');
+    await advance('a', 0, false);
+    await refused(claim('b'), 'upload-conflict');
+    await advance('a', 5, true);
+    assert.deepEqual(await claim('b'), { state: 'claimed' });
+    const finish = { id, repositoryId: repository.id, digest: digest('x'), size: 10, now };
+    await refused(db.writer.run('FinishUpload', { ...finish, holder: 'a' }), 'upload-conflict');
+    await db.writer.run('UnclaimUpload', { id, holder: 'a' });
+    await refused(claim('a'), 'upload-conflict');
+    await db.writer.run('UnclaimUpload', { id, holder: 'b' });
+    assert.deepEqual(await claim('a', -1), { state: 'claimed' });
+    assert.deepEqual(await claim('b'), { state: 'ended' });
+    assert.equal(await db.uploads.find(id), undefined);
+    assert.deepEqual(await db.blobs.discardedKeys(10), [{ key: id, state: 's1' }]);
+    await refused(claim('b'), 'upload-unknown');
   });
 }

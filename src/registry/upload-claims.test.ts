@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { digestOf } from '../oci/digest.ts';
+import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
+import { UploadClaims } from './upload-claims.ts';
+
+test('while one replica takes a chunk the other is told to wait; then it goes on', async (t) => {
+  const world = await openWorld(t);
+  const claims = (holder: string) => new UploadClaims(world.metadata.writer, holder, 60_000);
+  const a = world.blobPush({ claims: claims('a'), newUploadId: () => newKey() });
+  const b = world.blobPush({ claims: claims('b') });
+  const row = await a.start(world.repository.id, subject, 'sha256');
+  const body = new PassThrough();
+  const sending = a.append(row, body, chunk());
+  await feed(body, 'first ');
+  await refused(b.append(row, source('other'), chunk()), 'upload-conflict');
+  await refused(b.cancel(row), 'upload-conflict');
+  body.end('half, ');
+  assert.equal(await sending, 12);
+  assert.equal(await b.append(row, source('second half'), chunk()), 23);
+  const text = 'first half, second half';
+  const digest = digestOf(Buffer.from(text));
+  assert.deepEqual(await a.finish(row, digest, undefined, chunk()), { size: 23 });
+  assert.equal((await world.read(digest)).toString(), text);
+});
+
+test('a replica that died in the middle of a chunk takes the upload along', async (t) => {
+  const world = await openWorld(t);
+  const { writer } = world.metadata;
+  let discarded = 0;
+  const b = world.blobPush({
+    claims: new UploadClaims(writer, 'b', 60_000),
+    discarded: () => {
+      discarded += 1;
+    },
+  });
+  const row = await b.start(world.repository.id, subject, 'sha256');
+  await writer.run('ClaimUpload', { id: row.id, holder: 'a', ttlMs: -1 });
+  await refused(b.append(row, source('x'), chunk()), 'upload-unknown');
+  assert.equal(await world.metadata.uploads.find(row.id), undefined);
+  assert.equal(discarded, 1);
+  // What the dead one would still write down is refused.
+  const late = { id: row.id, repositoryId: row.repositoryId, digest: digestOf(Buffer.from('x')) };
+  await refused(
+    writer.run('FinishUpload', { ...late, size: 1, now: 1, holder: 'a' }),
+    'upload-conflict',
+  );
+});
+
+test('one whose claim runs out stops writing', async (t) => {
+  const world = await openWorld(t);
+  const { writer } = world.metadata;
+  let down = false;
+  const claims = new UploadClaims(
+    { run: (name, args) => (down ? Promise.reject(new Error('down')) : writer.run(name, args)) },
+    'a',
+    300,
+  );
+  const a = world.blobPush({ claims });
+  const row = await a.start(world.repository.id, subject, 'sha256');
+  const body = new PassThrough();
+  const sending = a.append(row, body, chunk());
+  await feed(body, 'first');
+  down = true;
+  await refused(sending, 'unavailable');
+});
