@@ -232,6 +232,7 @@ test('a drain refuses what is new and lets what is under way end', async (t) => 
   const second = await ask(port);
   assert.equal(second.status, 503);
   assert.equal(second.headers['retry-after'], '1');
+  assert.equal(second.headers.connection, 'close');
   assert.equal(drained, false);
   assert.equal(gateway.inFlight, 1);
   finish();

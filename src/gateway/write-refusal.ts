@@ -7,7 +7,7 @@ import { sandbox } from './response-headers.ts';
 export function writeRefusal(
   req: IncomingMessage,
   res: ServerResponse,
-  { status, headers, body }: Refusal,
+  { status, headers, body, code }: Refusal,
   { id, sandboxed }: { id: string; sandboxed: boolean },
 ): void {
   for (const name in headers) res.setHeader(name, headers[name]!);
@@ -15,7 +15,9 @@ export function writeRefusal(
   res.setHeader('cache-control', 'no-store');
   res.setHeader('content-length', Buffer.byteLength(body));
   if (sandboxed) res.setHeader('content-security-policy', sandbox);
-  if (hasBody(req) && (!req.complete || awaitsContinue(req))) res.setHeader('connection', 'close');
+  const unread = hasBody(req) && (!req.complete || awaitsContinue(req));
+  // A server that stops cuts its connections next: none is to be used again.
+  if (unread || code === 'STOPPING') res.setHeader('connection', 'close');
   res.writeHead(status);
   if (req.method === 'HEAD') res.flushHeaders();
   else res.write(body);
