@@ -12,7 +12,7 @@ const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ 
 test('nothing asked: all suites in their order', () => {
   assert.deepEqual(
     names([]),
-    'lint types check-deps check-size unit contract spec attacks api official clients faults functions'.split(
+    'lint types check-deps check-size unit contract spec attacks api official clients faults replicas functions'.split(
       ' ',
     ),
   );
@@ -36,7 +36,7 @@ test('what --quick leaves out says why', () => {
   const left = suites.filter(({ notQuick }) => notQuick);
   assert.deepEqual(
     left.map(({ name }) => name),
-    ['api', 'clients', 'faults', 'functions'],
+    ['api', 'clients', 'faults', 'replicas', 'functions'],
   );
 });
 
