@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, type Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import test from 'node:test';
 import { ActivationError } from '../scheduler/activation.ts';
@@ -229,7 +229,9 @@ test('a drain refuses what is new and lets what is under way end', async (t) => 
   const draining = gateway.drain().then(() => {
     drained = true;
   });
-  const second = await ask(port);
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const second = await ask(port, { agent });
   assert.equal(second.status, 503);
   assert.equal(second.headers['retry-after'], '1');
   assert.equal(second.headers.connection, 'close');
