@@ -31,7 +31,8 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   registry: [...common, 'policy', 'compression'],
   auth: common,
   projects: common,
-  maintenance: [...common, 'compression'],
+  // Retention is a rule, too.
+  maintenance: [...common, 'policy', 'compression'],
   scheduler: common,
   gateway: [...common, 'scheduler'],
   sandboxes: [...common, 'scheduler'],

@@ -43,9 +43,10 @@ import { RateLimits } from './http/rate-limits.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
 import { Collector } from './maintenance/collector.ts';
-import { LastUse } from './maintenance/last-use.ts';
+import { LastUse, ManifestUses } from './maintenance/last-use.ts';
 import { Leader, leadsAlone } from './maintenance/leader.ts';
 import { createMeasurer } from './maintenance/measure.ts';
+import { Retainer } from './maintenance/retainer.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
@@ -156,6 +157,8 @@ async function compose(
     write: (uses) => writer.run('TouchRepositories', { uses }),
   });
   opened.push(() => lastPull.close());
+  const manifestUses = new ManifestUses({ writer, clock, everyMs: lastUseEveryMs });
+  opened.push(() => manifestUses.close());
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   opened.push(() => outbound.close());
   const oidc = createOidcVerifier({
@@ -271,6 +274,16 @@ async function compose(
     config.collectInterval || undefined,
   );
   opened.push(() => collector.stop());
+  const retainer = new Retainer(
+    {
+      ...{ ...metadata, clock, leads, undeleteForMs: config.undeleteFor },
+      flushUses: () => manifestUses.flush(),
+      failed: (cause) =>
+        logger.warn('retention failed, will be tried again', { cause: describe(cause) }),
+    },
+    config.retentionInterval || undefined,
+  );
+  opened.push(() => retainer.stop());
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
     putManifests: createManifestsPush(manifestDeps),
@@ -330,6 +343,7 @@ async function compose(
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls,
     pulled: (repositoryId) => lastPull.note(repositoryId),
+    used: (repositoryId, digest) => manifestUses.note(repositoryId, digest),
     discarded: () => sweeper.wake(),
     pull,
     inspector: new ImageInspector({
@@ -342,6 +356,7 @@ async function compose(
     putManifest: createManifestPush(manifestDeps),
     imageIntake,
     collector,
+    retainer,
     ensureRepository: createEnsureRepository({
       writer,
       clock,

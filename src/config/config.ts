@@ -54,6 +54,8 @@ export interface Config {
   readonly collectDelay: number;
   /** 0: what is deleted does not come back. */
   readonly undeleteFor: number;
+  /** 0: only when it is asked for. */
+  readonly retentionInterval: number;
   readonly uploadExpiry: number;
   readonly tokenTtl: number;
   /** Of tokens that were exchanged for a JWT. */

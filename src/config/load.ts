@@ -71,6 +71,7 @@ function toConfig(
     collectInterval: parseDuration(s.collectInterval)!,
     collectDelay: parseDuration(s.collectDelay)!,
     undeleteFor: parseDuration(s.undeleteFor)!,
+    retentionInterval: parseDuration(s.retentionInterval)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,
     eventRetention: parseDuration(s.eventRetention)!,
     eventLimit: s.eventLimit,

@@ -9,4 +9,10 @@ export const retentionSettings = {
       'How long a deleted manifest, with its tags, can be restored. Its bytes count as stored until then.',
     example: '30d',
   },
+  retentionInterval: {
+    ...duration(0, 20 * DAY, 'from 0s to 20d; 0s: only when someone asks'),
+    default: '24h',
+    description: 'How often images go that the rules of their repositories keep no longer.',
+    example: '12h',
+  },
 } as const satisfies Record<string, SettingSchema>;

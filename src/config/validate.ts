@@ -41,6 +41,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly collectInterval: string;
   readonly collectDelay: string;
   readonly undeleteFor: string;
+  readonly retentionInterval: string;
   readonly uploadExpiry: string;
   readonly eventRetention: string;
   readonly eventLimit: number;

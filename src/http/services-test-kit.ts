@@ -22,7 +22,9 @@ import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
 import { Collector } from '../maintenance/collector.ts';
+import { ManifestUses } from '../maintenance/last-use.ts';
 import { leadsAlone } from '../maintenance/leader.ts';
+import { Retainer } from '../maintenance/retainer.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -146,6 +148,7 @@ export async function openApplication(
     ...{ idleMs: 3_600_000, lifetimeMs: 86_400_000 },
   });
   const cookies = new SessionCookies({ sessions, origins });
+  const manifestUses = new ManifestUses({ writer, clock, everyMs: never });
   let repositories = 0;
   const pulled: string[] = [];
   const pull = new Pull({ ...metadata, store, cacheBytes: 1 << 20 });
@@ -166,6 +169,7 @@ export async function openApplication(
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls: new UploadUrls({ keys: [uploadKey], clock, lifetimeMs: expiryMs }),
     pulled: (id) => void pulled.push(id),
+    used: (repositoryId, digest) => manifestUses.note(repositoryId, digest),
     discarded: () => {},
     blobPush,
     pull,
@@ -198,6 +202,14 @@ export async function openApplication(
       {
         ...{ ...metadata, clock, delayMs: 0, discarded: () => {} },
         failed: (error) => logger.error('collection', { cause: String(error) }),
+      },
+      undefined,
+    ),
+    retainer: new Retainer(
+      {
+        ...{ ...metadata, clock, undeleteForMs: 86_400_000 },
+        flushUses: () => manifestUses.flush(),
+        failed: (error) => logger.error('retention', { cause: String(error) }),
       },
       undefined,
     ),

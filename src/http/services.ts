@@ -5,6 +5,7 @@ import type { UploadUrls } from '../auth/upload-urls.ts';
 import type { Plans } from '../config/plans.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Audit } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metadata } from '../ports/metadata.ts';
@@ -27,6 +28,8 @@ export interface Services {
   readonly pull: Pull;
   /** Notes that something was pulled from a repository. Costs nothing: it is written down later. */
   readonly pulled: (repositoryId: string) => void;
+  /** Likewise, that a manifest was pulled, asked for by its digest, or pushed. */
+  readonly used: (repositoryId: string, digest: Digest) => void;
   readonly blobPush: BlobPush;
   readonly blobMount: BlobMount;
   readonly transfer: TransferMeter;

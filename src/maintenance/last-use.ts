@@ -1,4 +1,9 @@
+import type { Digest } from '../oci/digest.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { CommandWriter } from '../ports/commands.ts';
+
+/** Manifests of one write: no push waits long behind it. */
+const batch = 200;
 
 export interface Use {
   readonly id: string;
@@ -43,5 +48,37 @@ export class LastUse {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.flush();
+  }
+}
+
+/** When manifests were last used, each by its repository; written down likewise. */
+export class ManifestUses {
+  readonly #uses: LastUse;
+
+  constructor(deps: { writer: CommandWriter; clock: Clock; everyMs: number }) {
+    const { writer, ...rest } = deps;
+    this.#uses = new LastUse({
+      ...rest,
+      write: async (uses) => {
+        const found = uses.map(({ id, at }) => {
+          const [repositoryId = '', digest = ''] = id.split(' ');
+          return { repositoryId, digest: digest as Digest, at };
+        });
+        for (let from = 0; from < found.length; from += batch)
+          await writer.run('TouchManifests', { uses: found.slice(from, from + batch) });
+      },
+    });
+  }
+
+  note(repositoryId: string, digest: Digest): void {
+    this.#uses.note(`${repositoryId} ${digest}`);
+  }
+
+  flush(): Promise<void> {
+    return this.#uses.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#uses.close();
   }
 }

@@ -20,6 +20,7 @@ import type { WrappedKey } from './keys.ts';
 import type { Fence, LeaseCommands } from './leases.ts';
 import type { Project, ProjectSettings } from './projects.ts';
 import type { Repository, Visibility } from './repositories.ts';
+import type { RetentionCommands } from './retention.ts';
 import type { SandboxCommands } from './sandboxes.ts';
 import type { Account, PlanName, Role, Team } from './teams.ts';
 import type { RefreshCredential, Token } from './tokens.ts';
@@ -84,6 +85,7 @@ export interface Commands
     ProjectCommands,
     ImageRuleCommands,
     TrashCommands,
+    RetentionCommands,
     RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
@@ -243,7 +245,8 @@ export interface Commands
   /**
    * With all tags that point at it. Rejects with `manifest-in-use` where an index names it, `conflict` where an
    * environment runs it (detail.deployment), and as DeleteTag does. Other deployments of it end.
-   * It can be restored until `restorableUntil`; absent: it cannot.
+   * It can be restored until `restorableUntil`; absent: it cannot. `onlyWithTags`, in byte order: rejects with
+   * `conflict` where it has others, or where a deployment is about to run it.
    */
   DeleteManifest: {
     args: {
@@ -252,6 +255,7 @@ export interface Commands
       actor: string;
       now: number;
       restorableUntil?: number | undefined;
+      onlyWithTags?: readonly string[] | undefined;
     };
     result: null;
   };

@@ -1,11 +1,25 @@
 import type { Awaitable } from './awaitable.ts';
 
+/** Which of the images that it is about stay; an image stays where any rule keeps it. */
+export interface RetentionRule {
+  /** Patterns of the tags that it is about; absent: manifests without a tag that nothing names. */
+  readonly tags?: readonly string[];
+  /** So many, by when their tags were set (without a tag: pushed). */
+  readonly keepNewest?: number;
+  /** Those that were set, or pushed, within so many days. */
+  readonly keepPushedDays?: number;
+  /** Those that were pulled within so many days. */
+  readonly keepPulledDays?: number;
+}
+
 /** Rules of a repository for what it holds, or of a project for those of its repositories that have none of their own. */
 export interface ImageRules {
   /** Patterns (`*`: any characters) of tags that, once set, neither move nor go. */
   readonly immutableTags?: readonly string[];
   /** False: no tag is deleted, nor a manifest that has one. */
   readonly tagDeletion?: boolean;
+  /** Absent: all stays. */
+  readonly retention?: readonly RetentionRule[];
 }
 
 /** What holds where nothing else is said. */

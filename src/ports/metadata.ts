@@ -14,6 +14,7 @@ import type { Manifests } from './manifests.ts';
 import type { Outbox } from './outbox.ts';
 import type { Projects } from './projects.ts';
 import type { Repositories } from './repositories.ts';
+import type { RetentionStore } from './retention.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import type { Secrets, Variables } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
@@ -33,6 +34,7 @@ export interface Metadata {
   readonly tags: Tags;
   readonly imageRules: ImageRuleStore;
   readonly trash: TrashStore;
+  readonly retention: RetentionStore;
   readonly blobs: Blobs;
   readonly collection: Collection;
   readonly uploads: Uploads;

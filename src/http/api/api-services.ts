@@ -7,6 +7,7 @@ import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
 import type { WebhookService } from '../../events/webhook-service.ts';
 import type { Collector } from '../../maintenance/collector.ts';
+import type { Retainer } from '../../maintenance/retainer.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
@@ -41,6 +42,7 @@ export interface ApiServices extends Services {
   readonly imageIntake: ImageIntake;
   readonly webhooks: WebhookService;
   readonly collector: Collector;
+  readonly retainer: Retainer;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;
   /** Undefined: nothing runs here. */

@@ -32,6 +32,10 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
   const manifest = resolved?.manifest;
   if (!repository || !manifest) throw repository ? unknownManifest(reference) : unknownRepository();
   if (req.method === 'GET') services.pulled(repository.id);
+  // A push asks by digest what it need not send; who watches a tag has not used what it points at.
+  if (req.method === 'GET' || reference === manifest.digest) {
+    services.used(repository.id, manifest.digest);
+  }
   const etag = `"${manifest.digest}"`;
   const headers = [
     'Content-Type',
@@ -82,6 +86,7 @@ export const putManifest: Handler = async (context) => {
     tags,
     actor: session.identity.actor,
   });
+  services.used(result.repositoryId, result.digest);
   const { identity } = session;
   const own = { id: result.repositoryId, teamId: target.project.teamId };
   const warnings = await pushWarnings(services, identity, target.plan, own);

@@ -146,6 +146,11 @@ export function deploymentsContract(
     assert.equal(error.info.detail?.deployment, 'dpl_w1_latest');
     assert.ok(await db.manifests.find(repository.id, digest('w1')));
     await refused(db.writer.run('DeleteRepository', common), 'conflict');
+    const pinned = await db.retention.pinned(repository.id);
+    assert.deepEqual(new Set(pinned), new Set(['w1', 'w2', 'w3'].map(digest)));
+    const looked = { ...common, digest: digest('w3'), onlyWithTags: ['latest'] };
+    const spared = await refused(db.writer.run('DeleteManifest', looked), 'conflict');
+    assert.match(spared.message, /about to run/);
     // What is on its way fails.
     await removeImage('w3');
     const third = await db.deployments.findById('dpl_w3_latest');

@@ -12,6 +12,7 @@ import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
 import { repositoriesContract } from './repositories.ts';
 import { reservationsContract } from './reservations.ts';
+import { retentionContract } from './retention.ts';
 import { runsContract } from './runs.ts';
 import { secretsContract } from './secrets.ts';
 import { servicesContract } from './services.ts';
@@ -63,6 +64,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   tagsContract(open);
   imageRulesContract(open);
   trashContract(open);
+  retentionContract(open);
   webhooksContract(open);
   auditContract(open);
   functionRecordsContract(open);

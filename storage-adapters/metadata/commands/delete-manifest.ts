@@ -92,13 +92,16 @@ export const deleteManifest: Command<'DeleteManifest'> = async (tx, args) => {
     );
   }
   const tags = (await tagsOf.all(tx, target)).map((row) => row.name);
+  const wanted = args.onlyWithTags;
+  if (wanted && (wanted.length !== tags.length || wanted.some((name, at) => name !== tags[at])))
+    throw refuse('conflict', 'The tags of the manifest have changed meanwhile.');
   const until = args.restorableUntil;
   if (until !== undefined) await keepDeleted(tx, { ...target, tags, now, actor, until });
   // Where there is none, what was kept of one that was deleted before stays, too.
   if ((await removeManifest.run(tx, target)) === 0)
     throw refuse('manifest-unknown', 'The repository holds no such manifest.');
   await requireDeletable(tx, repository, tags);
-  await releaseImages(tx, args, now);
+  await releaseImages(tx, { repositoryId: repository, digest, spare: wanted !== undefined }, now);
   await removeTags.run(tx, target);
   await removeReferences.run(tx, target);
   await removeContent.run(tx, { digest });

@@ -28,6 +28,7 @@ import {
   setVisibility,
   touchRepositories,
 } from './repositories.ts';
+import { touchManifests } from './retention.ts';
 import * as sandboxes from './sandboxes.ts';
 import * as secrets from './secrets.ts';
 import * as services from './services.ts';
@@ -120,6 +121,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   DeleteManifest: deleteManifest,
   RestoreManifest: restoreManifest,
   EmptyTrash: emptyTrash,
+  TouchManifests: touchManifests,
   RecordMeasure: recordMeasure,
   CreateService: services.createService,
   UpdateService: services.updateService,

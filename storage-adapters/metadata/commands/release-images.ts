@@ -65,11 +65,15 @@ const unbind = query<{ repository: string }>((db, p) =>
 
 /**
  * Before a manifest goes (`digest`), or a repository with all of them: rejects with `conflict` where an environment
- * of its own team runs it. Deployments that are on their way with it fail, and those that only their own names lead to end.
+ * of its own team runs it or, with `spare`, a deployment is about to. Deployments that are on their way with it fail, and those that only their own names lead to end.
  */
 export async function releaseImages(
   tx: Executor,
-  { repositoryId: repository, digest }: { repositoryId: string; digest: string | undefined },
+  {
+    repositoryId: repository,
+    digest,
+    spare = false,
+  }: { repositoryId: string; digest: string | undefined; spare?: boolean },
   now: number,
 ): Promise<void> {
   const image = { repository, digest: digest ?? '' };
@@ -79,6 +83,9 @@ export async function releaseImages(
   const states = JSON.stringify([...underWay, 'ready']);
   const rows = await (whole ? heldOfRepository : heldOfImage).all(tx, { ...image, states });
   for (const row of rows) {
+    if (spare && (underWay as readonly string[]).includes(row.state)) {
+      throw refuse('conflict', `The deployment ${row.id} is about to run the image.`);
+    }
     await endDeployment(
       tx,
       row,

@@ -15,6 +15,7 @@ import { manifestsStore } from './manifests.ts';
 import { outboxStore } from './outbox.ts';
 import { projectsStore } from './projects.ts';
 import { repositoriesStore } from './repositories.ts';
+import { retentionStore } from './retention.ts';
 import { sandboxesStore } from './sandboxes.ts';
 import { secretsStore, variablesStore } from './secrets.ts';
 import { servicesStore } from './services.ts';
@@ -40,6 +41,7 @@ export function storesOf(
     tags: tagsStore(executor),
     imageRules: imageRulesStore(executor),
     trash: trashStore(executor),
+    retention: retentionStore(executor),
     blobs: blobsStore(executor),
     collection: collectionStore(executor),
     uploads: uploadsStore(executor),

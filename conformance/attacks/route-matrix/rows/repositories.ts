@@ -70,6 +70,10 @@ export const repositoryRows: Rows = {
       return { params: { digest } };
     },
   },
+  runRetention: {
+    ...{ at: 'repository', may: groups.manage },
+    sample: () => ({ body: { dryRun: true } }),
+  },
   getProjectRules: { at: 'project', may: groups.pull },
   putProjectRules: {
     ...{ at: 'project', may: groups.manage },

@@ -23,6 +23,7 @@ import { projectRoutes } from './projects.ts';
 import { deletedRoutes } from './repositories/deleted.ts';
 import { manifestRoutes } from './repositories/manifests.ts';
 import { repositoryRoutes } from './repositories/repositories.ts';
+import { retentionRoutes } from './repositories/retention.ts';
 import { ruleRoutes } from './repositories/rules.ts';
 import { tagHistoryRoutes } from './repositories/tag-history.ts';
 import { tagRoutes } from './repositories/tags.ts';
@@ -64,6 +65,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...tagRoutes,
     ...tagHistoryRoutes,
     ...ruleRoutes,
+    ...retentionRoutes,
     ...manifestRoutes,
     ...deletedRoutes,
     ...checkRoutes,

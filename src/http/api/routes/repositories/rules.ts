@@ -1,3 +1,4 @@
+import { refuse } from '../../../../oci/errors.ts';
 import {
   type EffectiveRules,
   effectiveRules,
@@ -17,6 +18,28 @@ const patterns = list(
   }),
   { maxItems: 50, uniqueItems: true },
 );
+const days = { type: 'integer', minimum: 1, maximum: 36_500 } as const;
+const keeps = {
+  keepNewest: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    description: 'So many stay, by when their tags were set (without a tag: pushed).',
+  },
+  keepPushedDays: { ...days, description: 'Those stay that were set, or pushed, so lately.' },
+  keepPulledDays: { ...days, description: 'Those stay that were pulled so lately.' },
+} as const;
+const retentionRule = object(
+  {
+    tags: {
+      ...patterns,
+      minItems: 1,
+      description: 'Tags that it is about; left out: images without a tag that nothing names.',
+    },
+    ...keeps,
+  },
+  { optional: ['tags', ...Object.keys(keeps)], title: 'RetentionRule' },
+);
 const fields = {
   immutableTags: {
     ...patterns,
@@ -26,10 +49,16 @@ const fields = {
     type: 'boolean',
     description: 'False: no tag is deleted, nor an image that has one.',
   },
+  retention: list(retentionRule, {
+    maxItems: 50,
+    description:
+      'An image stays where any rule that is about one of its tags keeps it, or none is about it.',
+  }),
 } as const;
 const own = {
   immutableTags: nullable(fields.immutableTags),
   tagDeletion: nullable(fields.tagDeletion),
+  retention: nullable(fields.retention),
 } as const;
 const view = object(
   { ...own, effective: object(fields, { title: 'EffectiveRules' }) },
@@ -37,23 +66,34 @@ const view = object(
 );
 const body = object(own, { optional: Object.keys(own), title: 'NewRules' });
 const described =
-  'What is left out, or null, is as the project has it; for a project, as by default: no tag is immutable, and tags may be deleted.';
+  'What is left out, or null, is as the project has it; for a project, as by default: no tag is immutable, tags may be deleted, and all images stay.';
 
 function viewOf(rules: ImageRules, effective: EffectiveRules) {
   return {
     immutableTags: rules.immutableTags ?? null,
     tagDeletion: rules.tagDeletion ?? null,
+    retention: rules.retention ?? null,
     effective: {
       immutableTags: effective.immutableTags,
       tagDeletion: effective.tagDeletion,
+      retention: effective.retention ?? [],
     },
   };
 }
 
-/** What was given, without what was not. */
+/** What was given, without what was not. Throws `invalid` where a rule of retention would keep nothing by omission. */
 function given(sent: unknown): ImageRules {
   const rules = Object.entries(sent as object).filter(([, value]) => value !== null);
-  return Object.fromEntries(rules) as ImageRules;
+  const found = Object.fromEntries(rules) as ImageRules;
+  for (const rule of found.retention ?? []) {
+    if (Object.keys(keeps).some((name) => name in rule)) continue;
+    throw refuse(
+      'invalid',
+      'A rule of retention must say what it keeps.',
+      'Give keepNewest, keepPushedDays or keepPulledDays; keepNewest: 0 keeps nothing.',
+    );
+  }
+  return found;
 }
 
 export const ruleRoutes: readonly Route[] = [
