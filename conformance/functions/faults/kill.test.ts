@@ -106,6 +106,8 @@ functionsSuite({
       const { gantry, functions, engine } = world;
       await gantry.halt('SIGKILL');
       await gantry.resume();
+      // What production runs holds its images.
+      await functions.project('DELETE', '/environments/production');
       for (const name of ['deploy', 'start', 'adopted']) {
         await functions.project('DELETE', `/repositories/${name}`);
       }
