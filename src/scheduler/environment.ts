@@ -14,6 +14,7 @@ import { volumeContext } from '../ports/volumes.ts';
 import type { ActivationTarget } from './activation.ts';
 import type { Contract, ContractPlace } from './contracts/contract.ts';
 import type { EnvironmentSource, InstanceEnvironment, MachineType } from './instance.ts';
+import { roleOf } from './role.ts';
 import { filesPath, type TokenFiles, tokenFile } from './token-files.ts';
 
 export interface EnvironmentDeps {
@@ -84,7 +85,7 @@ export class Environments implements EnvironmentSource {
     const { source, credentials } = await files.make(instanceId, {
       ...{ teamId: target.teamId, teamSlug: target.teamSlug },
       ...{ projectId: target.projectId, projectSlug: target.projectSlug },
-      ...{ environment: target.environment, service: service.name, role: service.settings.role },
+      ...{ environment: target.environment, service: service.name, role: roleOf(target) },
     });
     try {
       const contract = contracts.contractOf(service);

@@ -1,5 +1,6 @@
 import type { InstanceCredentials } from '../../ports/instance-identity.ts';
 import type { ActivationTarget } from '../activation.ts';
+import { roleOf } from '../role.ts';
 import type { PoolDeps } from './pool-deps.ts';
 
 /** With less than this left of them requests wait for others. */
@@ -32,7 +33,7 @@ export class ServiceCredentials {
   #make(): Promise<InstanceCredentials> {
     if (this.#making) return this.#making;
     const { teamId, teamSlug, projectId, projectSlug, environment, service } = this.#target;
-    const { role } = service.settings;
+    const role = roleOf(this.#target);
     const place = { teamId, teamSlug, projectId, projectSlug, environment };
     this.#making = this.#deps.identities
       .issue({ ...place, service: service.name, role })
