@@ -120,7 +120,7 @@ functionsSuite({
       await until(
         async () => (await engine.leftovers()).networks.length === 0 || undefined,
         'no network is left',
-        { withinMs: 90_000 },
+        { withinMs: 180_000 },
       );
       assert.equal((await held(engine)).filter(runs).length, 0);
     },

@@ -160,7 +160,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
   }
 
   function complain(message: string): void {
-    if (told.has(message) || told.size > 100) return;
+    if (told.has(message) || told.size > 100 || /no such container/i.test(message)) return;
     told.add(message);
     tell(`The disk of an instance was not measured: ${message}`);
   }

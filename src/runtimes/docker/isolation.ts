@@ -47,7 +47,7 @@ export interface IsolationDeps {
   readonly settings: IsolationSettings;
 }
 
-const sweepMs = 60_000;
+const sweepMs = 15_000;
 
 export async function startIsolation(deps: IsolationDeps): Promise<Isolation> {
   const { engine, address, networks, installation, settings } = deps;

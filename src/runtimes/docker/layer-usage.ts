@@ -4,6 +4,7 @@
  * write into its /etc/hosts, which lies on the host's disk).
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -77,6 +78,8 @@ export function folderBytes(folder: string): Promise<number> {
     child.once('close', (_code, signal) => {
       const kilobytes = /^(\d+)\s/.exec(output)?.[1];
       if (kilobytes !== undefined) return resolve(Number(kilobytes) * 1024);
+      // It ended with its instance.
+      if (!existsSync(folder)) return resolve(0);
       reject(new Error(`du did not measure ${folder}${signal ? `: ${signal}` : ''}`));
     });
   });
