@@ -51,7 +51,11 @@ export function askable(document: OpenApiDocument, known: Known): OpenApiDocumen
   const asked = { ...document, paths: Object.fromEntries(paths) as OpenApiDocument['paths'] };
   return JSON.parse(JSON.stringify(asked), (name, value: unknown) => {
     const values = known.fields[name];
-    return values && isSchema(value) ? withValues(value, values) : value;
+    if (values && isSchema(value)) return withValues(value, values);
+    // A project named 0 would make a number in the path, which is tried as a wrong one, right.
+    return name === 'slug' && isSchema(value)
+      ? { ...value, pattern: '^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$' }
+      : value;
   }) as OpenApiDocument;
 }
 
