@@ -118,7 +118,7 @@ export const suites: readonly Suite[] = [
     about: 'the API as its OpenAPI document says (schemathesis)',
     files: ['conformance/api/**/*.test.ts'],
     atOnce: 1,
-    limit: 10,
+    limit: 15,
     tools: ['python'],
     notQuick: 'schemathesis asks for three minutes: run npm test, or npm test -- --only api',
   },
