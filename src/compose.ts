@@ -53,6 +53,7 @@ import { Metrics } from './observability/metrics.ts';
 import { describe } from './oci/errors.ts';
 import type { BlobStore } from './ports/blob-store.ts';
 import { type Clock, systemClock } from './ports/clock.ts';
+import type { PlannedPush } from './ports/deployment-planner.ts';
 import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
@@ -261,7 +262,10 @@ async function compose(
     writer,
     clock,
     pushed,
-    planner: functions?.current.planner,
+    // Asked at each push: functions may come later, with their engine, or change hands.
+    planner: functions && {
+      plan: (push: PlannedPush) => functions.current.planner.plan(push),
+    },
   };
   const collector = new Collector(
     {

@@ -1,29 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { request } from 'node:http';
 import test from 'node:test';
 import {
+  answerOf,
   ask,
   container,
+  deployedWorld,
   gatewayFor,
   portOfServer,
   rawContainer,
+  shopRequest,
   TestActivator,
-  World,
 } from './gateway-test-kit.ts';
-
-function world(): World {
-  const made = new World();
-  made.deploy('1');
-  return made;
-}
-
-const options = { host: '127.0.0.1', headers: { host: 'shop.localhost' }, agent: false } as const;
-
-async function answerOf(req: ReturnType<typeof request>): Promise<IncomingMessage> {
-  const [res] = (await once(req, 'response')) as [IncomingMessage];
-  return res;
-}
 
 test('a client that goes away ends the request in the container, and is counted', async (t) => {
   const closed = Promise.withResolvers<void>();
@@ -32,8 +21,8 @@ test('a client that goes away ends the request in the container, and is counted'
     req.on('close', closed.resolve);
   });
   const activator = new TestActivator(t, portOfServer(server));
-  const { port, until, ended } = await gatewayFor(t, world(), activator);
-  const req = request({ ...options, port }).end();
+  const { port, until, ended } = await gatewayFor(t, deployedWorld(), activator);
+  const req = request({ ...shopRequest, port }).end();
   const res = await answerOf(req);
   res.on('error', () => {});
   await once(res, 'data');
@@ -52,8 +41,8 @@ test('a client that goes away in the middle of its body ends the request in the 
     req.resume();
   });
   const activator = new TestActivator(t, portOfServer(server));
-  const { port, until, ended } = await gatewayFor(t, world(), activator);
-  const req = request({ ...options, port, method: 'POST' });
+  const { port, until, ended } = await gatewayFor(t, deployedWorld(), activator);
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.on('error', () => {});
   const taken = once(server, 'request');
   req.setHeader('content-length', 1_000_000);
@@ -69,8 +58,8 @@ test('a client that goes away in the middle of its body ends the request in the 
 test('a client that goes away while it waits leaves the queue', async (t) => {
   const activator = new TestActivator(t, 1);
   activator.gate = new Promise(() => {});
-  const { port, until, ended } = await gatewayFor(t, world(), activator);
-  const req = request({ ...options, port }).end();
+  const { port, until, ended } = await gatewayFor(t, deployedWorld(), activator);
+  const req = request({ ...shopRequest, port }).end();
   req.on('error', () => {});
   while (activator.targets.length === 0) await new Promise(setImmediate);
   req.destroy();
@@ -85,7 +74,7 @@ test('a container that breaks off in the middle cuts the client off', async (t) 
     });
   });
   const activator = new TestActivator(t, port);
-  const running = await gatewayFor(t, world(), activator);
+  const running = await gatewayFor(t, deployedWorld(), activator);
   await assert.rejects(ask(running.port), { code: 'ECONNRESET' });
   await running.until(1);
   assert.equal(running.ended[0]!.error, 'INSTANCE_FAILED');
@@ -98,7 +87,7 @@ test('a chunked answer that breaks off is not taken for whole', async (t) => {
       socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n');
     });
   });
-  const running = await gatewayFor(t, world(), new TestActivator(t, port));
+  const running = await gatewayFor(t, deployedWorld(), new TestActivator(t, port));
   await assert.rejects(ask(running.port), { code: 'ECONNRESET' });
 });
 
@@ -107,8 +96,8 @@ test('an answer that comes before the body is whole is sent on', async (t) => {
     res.writeHead(403).end('no');
   });
   const activator = new TestActivator(t, portOfServer(server));
-  const { port } = await gatewayFor(t, world(), activator);
-  const req = request({ ...options, port, method: 'POST' });
+  const { port } = await gatewayFor(t, deployedWorld(), activator);
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.on('error', () => {});
   const timer = setInterval(() => req.write(Buffer.alloc(64 * 1024)), 1);
   t.after(() => clearInterval(timer));

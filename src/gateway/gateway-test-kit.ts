@@ -12,9 +12,26 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { text } from 'node:stream/consumers';
 import type { RequestEnd } from '../scheduler/activation.ts';
 import { createGateway, type Gateway, type GatewayDeps } from './gateway.ts';
-import type { Ends, TestActivator, World } from './world-test-kit.ts';
+import { type Ends, type TestActivator, World } from './world-test-kit.ts';
 
 export { type Ends, project, TestActivator, World } from './world-test-kit.ts';
+
+/** A world whose first deployment is ready. */
+export function deployedWorld(): World {
+  const made = new World();
+  made.deploy('1');
+  return made;
+}
+
+/** Of a request to its project. */
+export const shopRequest = {
+  ...{ host: '127.0.0.1', headers: { host: 'shop.localhost' }, agent: false },
+} as const;
+
+export async function answerOf(req: ReturnType<typeof request>): Promise<IncomingMessage> {
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  return res;
+}
 
 /** A server in the place of a container. */
 export async function container(t: Ends, listener: RequestListener): Promise<Server> {

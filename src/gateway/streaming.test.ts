@@ -1,30 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import test from 'node:test';
 import {
+  answerOf,
   ask,
   container,
+  deployedWorld,
   echo,
   gatewayFor,
   portOfServer,
+  shopRequest,
   TestActivator,
-  World,
 } from './gateway-test-kit.ts';
-
-function world(): World {
-  const made = new World();
-  made.deploy('1');
-  return made;
-}
-
-const options = { host: '127.0.0.1', headers: { host: 'shop.localhost' }, agent: false } as const;
-
-async function answerOf(req: ReturnType<typeof request>): Promise<IncomingMessage> {
-  const [res] = (await once(req, 'response')) as [IncomingMessage];
-  return res;
-}
 
 test('an answer streams: each event arrives before the next is made', async (t) => {
   const next = new EventTarget();
@@ -37,8 +26,8 @@ test('an answer streams: each event arrives before the next is made', async (t) 
     }
     res.end();
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
-  const req = request({ ...options, port }).end();
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
+  const req = request({ ...shopRequest, port }).end();
   // The head comes before any of the body.
   const res = await answerOf(req);
   assert.equal(res.headers['content-type'], 'text/event-stream');
@@ -54,8 +43,8 @@ test('a body streams, and what is answered meanwhile comes back', async (t) => {
     req.on('data', (chunk) => res.write(chunk));
     req.on('end', () => res.end('.'));
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
-  const req = request({ ...options, port, method: 'POST' });
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.write('one');
   const res = await answerOf(req);
   assert.equal(String((await once(res, 'data'))[0]), 'one');
@@ -87,8 +76,8 @@ test('a client that does not read holds the container back', async (t) => {
     };
     more();
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
-  const res = await answerOf(request({ ...options, port }).end());
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
+  const res = await answerOf(request({ ...shopRequest, port }).end());
   res.pause();
   await stuck.promise;
   assert.ok(written < 64 * 1024 * 1024, `${written} bytes were taken`);
@@ -97,8 +86,8 @@ test('a client that does not read holds the container back', async (t) => {
 
 test('a container that does not read holds the client back', async (t) => {
   const server = await container(t, (req) => req.pause());
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
-  const req = request({ ...options, port, method: 'POST' });
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.on('error', () => {});
   const chunk = Buffer.alloc(256 * 1024);
   let written = 0;
@@ -122,12 +111,12 @@ test('100 MB go both ways unharmed', async (t) => {
   });
   const { port, until, ended } = await gatewayFor(
     t,
-    world(),
+    deployedWorld(),
     new TestActivator(t, portOfServer(server)),
   );
   const size = 100 * 1024 * 1024;
   const chunk = Buffer.alloc(1024 * 1024, 'x');
-  const req = request({ ...options, port, method: 'PUT' });
+  const req = request({ ...shopRequest, port, method: 'PUT' });
   req.setHeader('content-length', size);
   let sent = 0;
   const send = (): void => {
@@ -152,8 +141,8 @@ test('Expect: 100-continue is granted once a container takes the body', async (t
   const activator = new TestActivator(t, portOfServer(server));
   const gate = Promise.withResolvers<void>();
   activator.gate = gate.promise;
-  const { port } = await gatewayFor(t, world(), activator);
-  const req = request({ ...options, port, method: 'POST' });
+  const { port } = await gatewayFor(t, deployedWorld(), activator);
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.setHeader('expect', '100-continue');
   req.setHeader('content-length', 4);
   let granted = false;
@@ -173,10 +162,10 @@ test('Expect: 100-continue is granted once a container takes the body', async (t
 });
 
 test('a refused request whose client asked first sends no body', async (t) => {
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, 1), {
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, 1), {
     limits: { request: 3 },
   });
-  const req = request({ ...options, port, method: 'POST' });
+  const req = request({ ...shopRequest, port, method: 'POST' });
   req.setHeader('expect', '100-continue');
   req.setHeader('content-length', 4);
   req.on('continue', () => assert.fail('the body was asked for'));
@@ -195,8 +184,8 @@ test('trailers and early hints come through', async (t) => {
     res.addTrailers({ 'x-sum': '42' });
     res.end();
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
-  const req = request({ ...options, port }).end();
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
+  const req = request({ ...shopRequest, port }).end();
   const information = once(req, 'information');
   const res = await answerOf(req);
   const [hints] = await information;
@@ -212,7 +201,7 @@ test('HEAD, 204 and 304 have no body, and the connection stays good', async (t) 
     if (req.method === 'HEAD') res.writeHead(200, { 'content-length': 1234 }).end();
     else res.writeHead(Number(req.url!.slice(1)), { etag: '"a"' }).end();
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
   const head = await ask(port, { method: 'HEAD' });
   assert.equal(head.status, 200);
   assert.equal(head.headers['content-length'], '1234');
@@ -226,7 +215,7 @@ test('a client of HTTP/1.0 gets a body that ends with the connection', async (t)
     res.write('some');
     setImmediate(() => res.end('thing'));
   });
-  const { port } = await gatewayFor(t, world(), new TestActivator(t, portOfServer(server)));
+  const { port } = await gatewayFor(t, deployedWorld(), new TestActivator(t, portOfServer(server)));
   const socket = connect(port, '127.0.0.1');
   socket.write('GET / HTTP/1.0\r\nHost: shop.localhost\r\n\r\n');
   let all = '';

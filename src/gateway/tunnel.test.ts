@@ -9,6 +9,7 @@ import { WebSocket } from 'undici';
 import { ActivationError } from '../scheduler/activation.ts';
 import {
   container,
+  deployedWorld,
   type Ends,
   echo,
   exchangeRaw,
@@ -16,14 +17,7 @@ import {
   portOfServer,
   rawContainer,
   TestActivator,
-  World,
 } from './gateway-test-kit.ts';
-
-function world(): World {
-  const made = new World();
-  made.deploy('1');
-  return made;
-}
 
 /** Upgrades to a protocol that sends back what it gets, and ends where the other side ends. */
 async function echoing(t: Ends): Promise<{ port: number; heads: string[] }> {
@@ -62,7 +56,7 @@ async function until(socket: Duplex, end: RegExp): Promise<string> {
 test('bytes go both ways after 101, and the lease is held until both ends have closed', async (t) => {
   const { port: from, heads } = await echoing(t);
   const activator = new TestActivator(t, from);
-  const { port, gateway, ended, until: recorded } = await gatewayFor(t, world(), activator);
+  const { port, gateway, ended, until: recorded } = await gatewayFor(t, deployedWorld(), activator);
   const socket = await opened(t, port, `${head()}early `);
   const first = await until(socket, /early /);
   assert.match(first, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
@@ -98,7 +92,7 @@ test('a client that breaks off ends the container, and the other way round', asy
     );
   });
   const activator = new TestActivator(t, from);
-  const running = await gatewayFor(t, world(), activator);
+  const running = await gatewayFor(t, deployedWorld(), activator);
   const client = await opened(t, running.port);
   await until(client, /\r\n\r\n$/);
   const containerEnded = once(sockets[0]!, 'end');
@@ -136,7 +130,7 @@ test('a real WebSocket', async (t) => {
   t.after(() => server.close());
   const activator = new TestActivator(t, portOfServer(server));
   // No name has to be looked up for an address.
-  const running = await gatewayFor(t, world(), activator, {
+  const running = await gatewayFor(t, deployedWorld(), activator, {
     origins: {
       requested: () => ({ host: 'shop.localhost', proto: 'http' }),
       clientAddress: () => '127.0.0.1',
@@ -161,7 +155,7 @@ test('a container that does not want to answers as it likes', async (t) => {
     res.end('you');
   });
   const activator = new TestActivator(t, portOfServer(server));
-  const running = await gatewayFor(t, world(), activator);
+  const running = await gatewayFor(t, deployedWorld(), activator);
   const answer = await exchangeRaw(running.port, head());
   assert.match(answer, /^HTTP\/1\.1 401 Unauthorized\r\n/);
   assert.match(answer, /connection: close\r\n/i);
@@ -181,7 +175,7 @@ test('refusals are plain answers: no such host, no instance, a drain', async (t)
     hint: '',
     retryAfterSeconds: 4,
   });
-  const { port, gateway } = await gatewayFor(t, world(), activator);
+  const { port, gateway } = await gatewayFor(t, deployedWorld(), activator);
   const absent = await exchangeRaw(port, head().replace('shop.', 'absent.'));
   assert.match(absent, /^HTTP\/1\.1 404 Not Found\r\n/);
   const full = await exchangeRaw(port, head());
@@ -196,7 +190,7 @@ test('refusals are plain answers: no such host, no instance, a drain', async (t)
 test('HTTP/2 is not upgraded to: it would go past all that is looked at; the request is answered', async (t) => {
   const server = await container(t, echo);
   const activator = new TestActivator(t, portOfServer(server));
-  const { port } = await gatewayFor(t, world(), activator);
+  const { port } = await gatewayFor(t, deployedWorld(), activator);
   const answer = await exchangeRaw(
     port,
     'GET / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
@@ -208,7 +202,7 @@ test('HTTP/2 is not upgraded to: it would go past all that is looked at; the req
 test('a client that goes away while it waits gives its place back', async (t) => {
   const activator = new TestActivator(t, 1);
   activator.gate = new Promise(() => {});
-  const { port, gateway, until: recorded } = await gatewayFor(t, world(), activator);
+  const { port, gateway, until: recorded } = await gatewayFor(t, deployedWorld(), activator);
   const socket = await opened(t, port);
   while (activator.targets.length === 0) await new Promise(setImmediate);
   socket.resetAndDestroy();
@@ -220,7 +214,7 @@ test('a client that goes away while it waits gives its place back', async (t) =>
 test('a stop ends what was upgraded', async (t) => {
   const { port: from } = await echoing(t);
   const activator = new TestActivator(t, from);
-  const { port, gateway, until: recorded } = await gatewayFor(t, world(), activator);
+  const { port, gateway, until: recorded } = await gatewayFor(t, deployedWorld(), activator);
   const socket = await opened(t, port);
   await until(socket, /hello $/);
   const closed = once(socket, 'close');

@@ -131,6 +131,9 @@ functionsSuite({
           await engine.begin();
         }
         await recovered(world, host);
+        // What is pushed from then on runs, too.
+        const image = functionImage({ version: `after ${first}` });
+        await functions.deploy('web', 'latest', image);
         await agrees(engine, { web: 2, cold: 2 });
       }
     },

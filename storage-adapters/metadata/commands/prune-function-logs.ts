@@ -7,42 +7,24 @@ interface Target {
   last: string;
   limit: number;
 }
-const oldLines = query<{ last: string; limit: number }>((db, p) =>
-  db
-    .deleteFrom('function_lines')
-    .where('id', 'in', (e) =>
-      e
-        .selectFrom('function_lines')
-        .select('id')
-        .where('id', '<', p('last'))
-        .orderBy('id')
-        .limit(p('limit')),
-    ),
-);
-const oldRequests = query<{ last: string; limit: number }>((db, p) =>
-  db
-    .deleteFrom('function_requests')
-    .where('id', 'in', (e) =>
-      e
-        .selectFrom('function_requests')
-        .select('id')
-        .where('id', '<', p('last'))
-        .orderBy('id')
-        .limit(p('limit')),
-    ),
-);
-const oldUsage = query<{ last: string; limit: number }>((db, p) =>
-  db
-    .deleteFrom('metering_events')
-    .where('id', 'in', (e) =>
-      e
-        .selectFrom('metering_events')
-        .select('id')
-        .where('id', '<', p('last'))
-        .orderBy('id')
-        .limit(p('limit')),
-    ),
-);
+/** Tables whose rows have an id by their age. */
+type ByAge = 'function_lines' | 'function_requests' | 'metering_events';
+/** Those of them that a project keeps so many rows of. */
+type Counted = Exclude<ByAge, 'metering_events'>;
+
+/** The oldest rows before `last`. All these tables have the columns of the one that stands for them here. */
+const older = (table: ByAge) =>
+  query<{ last: string; limit: number }>((db, p) => {
+    const name = table as 'function_lines';
+    return db
+      .deleteFrom(name)
+      .where('id', 'in', (e) =>
+        e.selectFrom(name).select('id').where('id', '<', p('last')).orderBy('id').limit(p('limit')),
+      );
+  });
+const oldLines = older('function_lines');
+const oldRequests = older('function_requests');
+const oldUsage = older('metering_events');
 const oldStarts = query<{ before: number; limit: number }, { instance_id: string; at: number }>(
   (db, p) =>
     db
@@ -62,70 +44,43 @@ interface Table {
   readonly past: Query<{ project: string; keep: number }, { id: string }>;
   readonly drop: Query<Target, unknown>;
 }
-const lines: Table = {
-  next: query((db, p) =>
-    db
-      .selectFrom('function_lines')
-      .select('project_id as project')
-      .where('project_id', '>', p('project'))
-      .orderBy('project_id')
-      .limit(1),
-  ),
-  past: query((db, p) =>
-    db
-      .selectFrom('function_lines')
-      .select('id')
-      .where('project_id', '=', p('project'))
-      .orderBy('id', 'desc')
-      .limit(1)
-      .offset(p('keep')),
-  ),
-  drop: query((db, p) =>
-    db
-      .deleteFrom('function_lines')
-      .where('id', 'in', (e) =>
-        e
-          .selectFrom('function_lines')
-          .select('id')
-          .where('project_id', '=', p('project'))
-          .where('id', '<=', p('last'))
-          .orderBy('id')
-          .limit(p('limit')),
-      ),
-  ),
+const counted = (table: Counted): Table => {
+  const name = table as 'function_lines';
+  return {
+    next: query((db, p) =>
+      db
+        .selectFrom(name)
+        .select('project_id as project')
+        .where('project_id', '>', p('project'))
+        .orderBy('project_id')
+        .limit(1),
+    ),
+    past: query((db, p) =>
+      db
+        .selectFrom(name)
+        .select('id')
+        .where('project_id', '=', p('project'))
+        .orderBy('id', 'desc')
+        .limit(1)
+        .offset(p('keep')),
+    ),
+    drop: query((db, p) =>
+      db
+        .deleteFrom(name)
+        .where('id', 'in', (e) =>
+          e
+            .selectFrom(name)
+            .select('id')
+            .where('project_id', '=', p('project'))
+            .where('id', '<=', p('last'))
+            .orderBy('id')
+            .limit(p('limit')),
+        ),
+    ),
+  };
 };
-const requests: Table = {
-  next: query((db, p) =>
-    db
-      .selectFrom('function_requests')
-      .select('project_id as project')
-      .where('project_id', '>', p('project'))
-      .orderBy('project_id')
-      .limit(1),
-  ),
-  past: query((db, p) =>
-    db
-      .selectFrom('function_requests')
-      .select('id')
-      .where('project_id', '=', p('project'))
-      .orderBy('id', 'desc')
-      .limit(1)
-      .offset(p('keep')),
-  ),
-  drop: query((db, p) =>
-    db
-      .deleteFrom('function_requests')
-      .where('id', 'in', (e) =>
-        e
-          .selectFrom('function_requests')
-          .select('id')
-          .where('project_id', '=', p('project'))
-          .where('id', '<=', p('last'))
-          .orderBy('id')
-          .limit(p('limit')),
-      ),
-  ),
-};
+const lines = counted('function_lines');
+const requests = counted('function_requests');
 const startProjects = query<{ project: string }, { project: string }>((db, p) =>
   db
     .selectFrom('cold_starts')

@@ -1,3 +1,4 @@
+import type { Digest } from '../../../src/oci/digest.ts';
 import { refuse } from '../../../src/oci/errors.ts';
 import type { PutManifestArgs } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
@@ -24,7 +25,8 @@ const missingBlobs = query<{ repository: string; digests: string }, { value: str
         ),
       ),
 );
-const missingManifests = query<{ repository: string; digests: string }, { value: string }>(
+/** Of a JSON list of digests, those that are no manifest of the repository. */
+export const missingManifests = query<{ repository: string; digests: string }, { value: Digest }>(
   (db, p, dialect) =>
     db
       .selectFrom(dialect.elements(p('digests')).as('wanted'))
@@ -39,7 +41,7 @@ const missingManifests = query<{ repository: string; digests: string }, { value:
               .whereRef('digest', '=', 'wanted.value'),
           ),
         ),
-      ),
+      ) as never,
 );
 const insertContent = query<{ digest: string; content: Uint8Array }>((db, p) =>
   db

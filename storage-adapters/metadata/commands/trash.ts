@@ -6,7 +6,7 @@ import { deletedKept } from '../../../src/ports/trash.ts';
 import { type Executor, query } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import type { Command } from './command.ts';
-import { putManifest } from './put-manifest.ts';
+import { missingManifests, putManifest } from './put-manifest.ts';
 import { renewLink } from './uploads.ts';
 
 interface Target {
@@ -78,23 +78,6 @@ const find = query<Target & { now: number }, Schema['deleted_manifests']>((db, p
     .where('repository_id', '=', p('repository'))
     .where('digest', '=', p('digest'))
     .where('expires_at', '>', p('now')),
-);
-const missing = query<{ repository: string; digests: string }, { value: Digest }>(
-  (db, p, dialect) =>
-    db
-      .selectFrom(dialect.elements(p('digests')).as('wanted'))
-      .select('wanted.value')
-      .where((e) =>
-        e.not(
-          e.exists(
-            e
-              .selectFrom('manifests')
-              .select('digest')
-              .where('repository_id', '=', p('repository'))
-              .whereRef('digest', '=', 'wanted.value'),
-          ),
-        ),
-      ) as never,
 );
 const taken = query<{ repository: string; names: string }, { name: string }>((db, p, dialect) =>
   db
@@ -187,7 +170,7 @@ async function restore(
   if (!row) return undefined;
   const parts = JSON.parse(row.parts) as Parts;
   const digests = JSON.stringify(parts.manifests);
-  for (const { value } of await missing.all(tx, { repository, digests })) {
+  for (const { value } of await missingManifests.all(tx, { repository, digests })) {
     if (await restore(tx, { ...args, digest: value }, came)) came.push(value);
   }
   const tagsTaken = (await taken.all(tx, { repository, names: row.tags })).map(({ name }) => name);

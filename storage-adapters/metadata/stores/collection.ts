@@ -50,20 +50,28 @@ const blobs = query<
       .orderBy('b.digest')
       .limit(p('limit')) as never,
 );
-const unlinked = query<object, { count: number; bytes: number | null }>((db) =>
-  db
-    .selectFrom('blobs as b')
-    .select((e) => [e.fn.countAll<number>().as('count'), e.fn.sum<number>('b.size').as('bytes')])
-    .where((e) =>
-      e.not(
-        e.exists(
-          e.selectFrom('blob_links as l').select('l.digest').whereRef('l.digest', '=', 'b.digest'),
+const unreferenced = query<object, { blobs: number; bytes: number | null; keys: number | null }>(
+  (db) =>
+    db
+      .selectFrom('blobs as b')
+      .select((e) => [
+        e.fn.countAll<number>().as('blobs'),
+        e.fn.sum<number>('b.size').as('bytes'),
+        e
+          .selectFrom('discarded_keys')
+          .select((x) => x.fn.countAll<number>().as('count'))
+          .as('keys'),
+      ])
+      .where((e) =>
+        e.not(
+          e.exists(
+            e
+              .selectFrom('blob_links as l')
+              .select('l.digest')
+              .whereRef('l.digest', '=', 'b.digest'),
+          ),
         ),
       ),
-    ),
-);
-const waiting = query<object, { count: number }>((db) =>
-  db.selectFrom('discarded_keys').select((e) => e.fn.countAll<number>().as('count')),
 );
 
 export function collectionStore(db: Executor): Collection {
@@ -88,12 +96,10 @@ export function collectionStore(db: Executor): Collection {
         rows.map((row) => ({ ...row, digest: row.digest as Digest })),
       ),
     unreferenced: () =>
-      then(unlinked.get(db, {}), (found) =>
-        then(waiting.get(db, {}), (keys) => ({
-          blobs: found!.count,
-          bytes: found!.bytes ?? 0,
-          keys: keys!.count,
-        })),
-      ) as never,
+      then(unreferenced.get(db, {}), (found) => ({
+        blobs: found?.blobs ?? 0,
+        bytes: found?.bytes ?? 0,
+        keys: found?.keys ?? 0,
+      })),
   };
 }

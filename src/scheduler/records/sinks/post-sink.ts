@@ -1,24 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { version } from '../../../config/version.ts';
+import type { Outbound } from '../../../events/webhook-post.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import { otlpOf } from './otlp.ts';
 import { jsonOf, type LogSink, type SentLine } from './sink.ts';
 
-/** The guarded way out: auth's OutboundGuard. */
-export interface LogOutbound {
-  check(url: string): void;
-  fetch(
-    url: string,
-    request: {
-      timeoutMs: number;
-      maxBytes: number;
-      truncate: boolean;
-      headers: Record<string, string>;
-      body: string;
-      signal: AbortSignal;
-    },
-  ): Promise<{ status: number; headers: Readonly<Record<string, string | string[] | undefined>> }>;
-}
+/** The guarded way out. */
+export type LogOutbound = Outbound;
 
 export interface PostSinkOptions {
   readonly type: 'http' | 'otlp';

@@ -1,6 +1,7 @@
 import { mayAct } from '../../../../auth/authorizer.ts';
 import { refuse } from '../../../../oci/errors.ts';
 import type { Service, ServiceSettings } from '../../../../ports/functions.ts';
+import { checkLogSink } from '../../../../scheduler/records/sinks/log-sinks.ts';
 import { checkSettings } from '../../../../scheduler/settings/check-settings.ts';
 import type { Call } from '../../route.ts';
 import { runtimeOf } from '../../runtime-services.ts';
@@ -35,9 +36,8 @@ export function requireSettings(
     throw refuse('invalid', problems.join(' '), 'docs/functions.md lists what can be set.');
   requireRole(call, settings, before);
   const sink = settings.logSink;
-  if (sink && 'url' in sink && JSON.stringify(sink) !== JSON.stringify(before.logSink)) {
-    runtimeOf(call.services).checkEndpoint(sink.url);
-  }
+  if (!sink || JSON.stringify(sink) === JSON.stringify(before.logSink)) return;
+  checkLogSink(sink, { check: (url) => runtimeOf(call.services).checkEndpoint(url) });
 }
 
 /** Instances act for themselves: who cannot push would push by one else. */
