@@ -410,10 +410,12 @@ async function compose(
     },
     functions && upgradesOf(() => functions.current.gateway),
   );
-  opened.push(() => server.drain(config.drainTimeout));
-  // Before the drain: streams would never end by themselves, and functions are asked no more.
+  opened.push(() => server.close());
   if (functions) opened.push(() => functions.close());
+  // Once nothing is asked of them any more.
   if (functions) opened.push(() => functions.drain());
+  opened.push(() => server.drain(config.drainTimeout));
+  // Before the drain: streams would never end by themselves.
   opened.push(() => events.followers.close());
   url = config.publicUrl ?? server.url;
   const socket = await openAdminSocket({

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { requestLines, Wire } from '../attacks/wire.ts';
 import { expectStatus } from '../spec/check.ts';
 import { addQuery, basic, Registry } from '../spec/client.ts';
@@ -213,6 +215,35 @@ test('clients that keep their connections busy do not keep the server from endin
     assert.deepEqual(await terminated(running), { code: 0, signal: null });
     assert.ok(performance.now() - start < soonMs, 'the server went on serving them');
     await Promise.all(busy);
+  });
+});
+
+test('SIGTERM resets nobody who goes on using a kept connection', async () => {
+  await withServer(async ({ server, origin, registry }) => {
+    const agent = new Agent({ keepAlive: true });
+    const headers = { authorization: registry.authorization! };
+    let answered = 0;
+    const client = async (pauseMs: number): Promise<void> => {
+      for (;;) {
+        try {
+          const asked = get(new URL('/v2/', origin), { agent, headers });
+          const [res] = (await once(asked, 'response')) as [IncomingMessage];
+          await buffer(res);
+          assert.equal(res.statusCode, 200);
+        } catch (error) {
+          // Of a new connection, which nobody takes any more.
+          if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return;
+          throw error;
+        }
+        answered++;
+        await delay(pauseMs);
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 32 }, (_, at) => client((at % 8) * 30)));
+    while (answered < 500) await Promise.race([delay(5), clients]);
+    assert.deepEqual(await server.end('SIGTERM'), { code: 0, signal: null });
+    await clients;
+    agent.destroy();
   });
 });
 

@@ -30,6 +30,26 @@ functionsSuite({
       assert.equal(result.last, 'slow answer of new\n');
     },
 
+    'SIGTERM under load: every request on a kept connection is answered': async (world) => {
+      const { gantry, functions } = world;
+      const { serviceHost } = await functions.deploy(
+        'stop',
+        'latest',
+        functionImage({ version: 'stop' }),
+      );
+      const loads = [0, 30].map((pauseMs) =>
+        startLoad(gantry, serviceHost, {
+          ...{ clients: 16, path: '/slow?ms=20', pauseMs },
+          untilRefused: true,
+        }),
+      );
+      for (const load of loads) await load.passed(100);
+      await gantry.halt('SIGTERM');
+      for (const load of loads) assert.deepEqual((await load.stop()).failures, []);
+      await gantry.resume();
+      assert.equal((await gantry.ask(serviceHost, '/')).body, 'hello from stop\n');
+    },
+
     'a rollback serves what was before; a replay of pushes does not undo it': async (world) => {
       const { gantry, functions } = world;
       const one = functionImage({ version: 'one' });

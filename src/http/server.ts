@@ -3,7 +3,6 @@ import {
   createServer as createHttpServer,
   type IncomingMessage,
   type RequestListener,
-  type Server,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
@@ -29,9 +28,20 @@ export interface Upgrades {
 export interface RunningServer {
   /** Where it listens, as a client on this machine reaches it. */
   readonly url: string;
-  /** Stops listening, waits for requests under way up to `timeoutMs`, then cuts what is left. */
+  /**
+   * Stops listening, and waits for requests under way, and for a moment for those that come on connections that
+   * clients were told they may go on using; up to `timeoutMs`, then cuts what is left. Connections that were upgraded
+   * stay.
+   */
   drain(timeoutMs: number): Promise<void>;
+  /** Waits for a moment for connections that were upgraded to end, then cuts them. After `drain`. */
+  close(): Promise<void>;
 }
+
+/** How long a kept connection stays open for one more request, once the server stops. */
+const graceMs = 500;
+/** How long connections that were cut may take to close; one that is still in its TLS handshake may not. */
+const closingMs = 1_000;
 
 /** JWTs travel in Basic headers, and a manifest PUT may carry many tags. */
 const maxHeaderSize = 64 * 1024;
@@ -52,7 +62,8 @@ export async function listen(
     noDelay: true,
     shouldUpgradeCallback: (req: IncomingMessage) => upgrades?.takes(req) ?? false,
   };
-  const connections = new Connections();
+  const connections = new Connections(graceMs);
+  const upgraded = new Set<Duplex>();
   const answer: RequestListener = (req, res) => {
     connections.answering(req, res);
     listener(req, res);
@@ -75,7 +86,14 @@ export async function listen(
     awaitingContinue.add(req);
     answer(req, res);
   });
-  if (upgrades) server.on('upgrade', (req, socket, head) => upgrades.upgrade(req, socket, head));
+  if (upgrades) {
+    server.on('upgrade', (req, socket, head) => {
+      connections.upgraded(req.socket);
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      upgrades.upgrade(req, socket, head);
+    });
+  }
   server.on('clientError', refuseMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -84,10 +102,30 @@ export async function listen(
       resolve();
     });
   });
+  const url = urlOf(server.address() as AddressInfo, settings.tls !== undefined);
+  const closed = Promise.withResolvers<void>();
   return {
-    url: urlOf(server.address() as AddressInfo, settings.tls !== undefined),
-    drain: (ms) => drain(server, connections, ms),
+    url,
+    async drain(timeoutMs) {
+      // Not the HTTP server's own: see Connections.
+      NetServer.prototype.close.call(server, () => closed.resolve());
+      await within(timeoutMs, connections.drain());
+      connections.cut();
+    },
+    async close() {
+      await within(closingMs, closed.promise);
+      for (const socket of upgraded) socket.destroy();
+      connections.cut();
+      await within(closingMs, closed.promise);
+    },
   };
+}
+
+async function within(ms: number, ended: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
 }
 
 function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
@@ -118,24 +156,4 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   setTimeout(() => socket.destroy(), lingerMs).unref();
-}
-
-/** How long connections that were cut may take to close; one that is still in its TLS handshake may not. */
-const closingMs = 1_000;
-
-async function drain(server: Server, connections: Connections, timeoutMs: number): Promise<void> {
-  // Not the HTTP server's own: see Connections.
-  const closed = new Promise<void>((resolve) =>
-    NetServer.prototype.close.call(server, () => resolve()),
-  );
-  connections.drain();
-  const within = async (ms: number): Promise<void> => {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, ms);
-    await Promise.race([closed, late.promise]);
-    clearTimeout(timer);
-  };
-  await within(timeoutMs);
-  connections.cut();
-  await within(closingMs);
 }

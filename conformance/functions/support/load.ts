@@ -19,11 +19,19 @@ export interface Load {
   stop(): Promise<LoadResult>;
 }
 
-/** Clients that ask one after another, over connections that are kept. */
+/**
+ * Clients that ask one after another, over connections that are kept. `untilRefused`: each ends, without a failure,
+ * where nobody takes its connection any more.
+ */
 export function startLoad(
   gantry: FunctionsGantry,
   host: string,
-  options: { readonly clients: number; readonly path: string; readonly pauseMs?: number },
+  options: {
+    readonly clients: number;
+    readonly path: string;
+    readonly pauseMs?: number;
+    readonly untilRefused?: boolean;
+  },
 ): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: options.clients });
   const failures: string[] = [];
@@ -41,6 +49,8 @@ export function startLoad(
           last = body;
         }
       } catch (error) {
+        const refused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+        if (refused && options.untilRefused) return;
         fail(String(error));
       }
       answered += 1;
