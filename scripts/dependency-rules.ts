@@ -41,6 +41,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   http: [...common, ...subjects, 'sandboxes'],
   'compose.ts': [
     'compose-owner.ts',
+    'compose-registry.ts',
     ...common,
     ...subjects,
     'sandboxes',
@@ -50,6 +51,8 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   ],
   // Half of it, by itself for its size: compose.ts alone uses it.
   'compose-functions.ts': [...common, ...subjects, 'sandboxes', 'http', 'runtimes'],
+  // What every process that serves HTTP has.
+  'compose-registry.ts': [...common, ...subjects, 'http'],
   // Opens that half again where it changes hands.
   'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'runtimes', ...common],
   'main.ts': ['compose.ts', 'config', 'observability', 'oci'],

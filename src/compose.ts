@@ -3,31 +3,21 @@ import { join } from 'node:path';
 import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
-import { Authenticator } from './auth/authenticator.ts';
-import { Identities } from './auth/identities.ts';
-import { KeyKeeper, keyRules } from './auth/installation-keys.ts';
-import { Issuer } from './auth/issuer.ts';
-import { KeyRings } from './auth/key-rings.ts';
-import { createLogin } from './auth/login.ts';
-import { MintedCredentials } from './auth/minted-credentials.ts';
+import type { KeyRings } from './auth/key-rings.ts';
 import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
-import { createOidcVerifier } from './auth/oidc-verifier.ts';
 import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.ts';
 import { PolicySimulator } from './auth/policy-simulator.ts';
-import { RegistryTokens } from './auth/registry-tokens.ts';
 import { Sealer } from './auth/sealer.ts';
 import { BrowserSessions } from './auth/sessions.ts';
 import { SignIn } from './auth/sign-in.ts';
 import { TokenExchange } from './auth/token-exchange.ts';
-import { TokenService } from './auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
-import { UploadUrls } from './auth/upload-urls.ts';
 import { openOwnedFunctions } from './compose-owner.ts';
+import { keyRingsOf, openRegistry } from './compose-registry.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
 import { version } from './config/version.ts';
-import { AuditLog } from './events/audit-log.ts';
 import { openEvents } from './events/open-events.ts';
 import type { ApiServices } from './http/api/api-services.ts';
 import { recordOfSocket } from './http/api/audit.ts';
@@ -38,22 +28,17 @@ import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
 import { byHost, upgradesOf } from './http/by-host.ts';
 import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
-import { Origins } from './http/origin.ts';
-import { RateLimits } from './http/rate-limits.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
 import { Collector } from './maintenance/collector.ts';
-import { LastUse, ManifestUses } from './maintenance/last-use.ts';
 import { Leader, leadsAlone } from './maintenance/leader.ts';
 import { createMeasurer } from './maintenance/measure.ts';
 import { Retainer } from './maintenance/retainer.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
-import { Metrics } from './observability/metrics.ts';
 import { describe } from './oci/errors.ts';
 import type { BlobStore } from './ports/blob-store.ts';
-import { type Clock, systemClock } from './ports/clock.ts';
-import type { PlannedPush } from './ports/deployment-planner.ts';
+import { systemClock } from './ports/clock.ts';
 import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
@@ -65,19 +50,11 @@ import { newId } from './projects/ids.ts';
 import { statusOf } from './projects/status.ts';
 import { newToken } from './projects/token-secret.ts';
 import { ImageIntake } from './registry/archives/intake.ts';
-import { createEnsureRepository } from './registry/ensure-repository.ts';
 import { ImageInspector } from './registry/inspect.ts';
-import { Listing } from './registry/list.ts';
-import { BlobMount } from './registry/mount-blob.ts';
-import { Pull } from './registry/pull.ts';
-import { BlobPush } from './registry/push-blob.ts';
-import { createManifestPush, createManifestsPush } from './registry/push-manifest.ts';
-import { TransferMeter } from './registry/transfer-meter.ts';
+import { createManifestsPush } from './registry/push-manifest.ts';
 import { UploadClaims } from './registry/upload-claims.ts';
 
 const sweepEveryMs = 60_000;
-const lastUseEveryMs = 30_000;
-const transferEveryMs = 10_000;
 
 export interface Gantry {
   readonly url: string;
@@ -130,61 +107,27 @@ async function compose(
   const leads = () => leading.leads;
 
   const wrappingKey = await loadSecretKey(config);
-  const keyRings = keyRingsOf(config, metadata, clock, wrappingKey);
-  const registryKeys = await keyRings.open('registry-token');
-  const registryTokens = new RegistryTokens({
-    keys: registryKeys,
-    clock,
-    ttlSeconds: Math.floor(config.tokenTtl / 1000),
-  });
-  const uploadUrls = new UploadUrls({
-    keys: await keyRings.open('upload-url'),
-    clock,
-    lifetimeMs: config.uploadExpiry,
-  });
-  const audience = () => config.audience ?? url;
-  const issuer = new Issuer({
-    ...{ keys: await keyRings.open('issuer', { later: true }), clock, audience, url: () => url },
-  });
-
-  const identities = new Identities({ ...metadata, clock });
-  const lastUse = new LastUse({
-    ...{ clock, everyMs: lastUseEveryMs },
-    write: (uses) => writer.run('TouchTokens', { uses }),
-  });
-  opened.push(() => lastUse.close());
-  const lastPull = new LastUse({
-    ...{ clock, everyMs: lastUseEveryMs },
-    write: (uses) => writer.run('TouchRepositories', { uses }),
-  });
-  opened.push(() => lastPull.close());
-  const manifestUses = new ManifestUses({ writer, clock, everyMs: lastUseEveryMs });
-  opened.push(() => manifestUses.close());
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   opened.push(() => outbound.close());
-  const oidc = createOidcVerifier({
-    trustPolicies: metadata.trustPolicies,
-    audience,
-    clock,
-    own: issuer,
-    outbound,
-    log: logger,
-  });
-  opened.push(() => oidc.close());
+  const registry = await openRegistry(
+    {
+      ...{ config, metadata, store, clock, logger, plans, wrappingKey, outbound },
+      url: () => url,
+      limiters: createMemoryRateLimiter,
+      claims: metadata.notices && new UploadClaims(writer, newId('rep')),
+      // Asked at each push: functions may come later, with their engine, or change hands.
+      planner: { plan: (push) => functions?.current.planner.plan(push) },
+      deploymentUrl: (host) => functions?.current.urlOf(host),
+      discarded: () => sweeper.wake(),
+      pushed: () => config.measure && measurer.wake(),
+    },
+    opened,
+  );
+  const { services: own, keyRings, issuer, identities, oidc, login, credentials, audit } = registry;
+  const { blobPush, pull, listing, origins, metrics } = own;
+  const audience = () => config.audience ?? url;
   const sealer = new Sealer(await keyRings.open('sealing'));
   const cursors = new Cursors(await keyRings.open('cursor'));
-  const keeper = new KeyKeeper({
-    ...{ rings: keyRings, clock, log: logger, rotateAfterMs: config.issuerKeyRotation },
-  });
-  opened.push(() => keeper.close());
-  const credentials = new MintedCredentials({
-    ...{ keys: registryKeys, clock, issuer },
-  });
-  const login = createLogin({
-    ...{ identities, oidc, clock, minted: credentials, used: (id) => lastUse.note(id) },
-  });
-  const origins = new Origins(config);
-  const metrics = new Metrics();
   const engine = metadata.notices && leaderOf(metadata, 'functions', logger);
   if (engine) opened.push(() => engine.close());
   if (config.functions.mode !== 'off') await engine?.look();
@@ -217,17 +160,6 @@ async function compose(
     log: logger,
   });
   opened.push(() => measurer.stop());
-  const blobPush = new BlobPush({
-    store,
-    uploads: metadata.uploads,
-    writer,
-    clock,
-    newUploadId: () => newId('upl'),
-    expiryMs: config.uploadExpiry,
-    discarded: () => sweeper.wake(),
-    claims: metadata.notices && new UploadClaims(writer, newId('rep')),
-  });
-  opened.push(() => blobPush.close());
   const sweeper = new Sweeper(
     {
       store,
@@ -249,24 +181,6 @@ async function compose(
     settings: config,
   });
   opened.push(() => events.close());
-  const audit = new AuditLog({
-    ...{ writer, clock, log: logger, retentionMs: config.auditRetention },
-    newId: () => newId('aud'),
-    dropped: (count) => metrics.auditDropped.inc(count),
-  });
-  opened.push(() => audit.close());
-  const pushed = () => config.measure && measurer.wake();
-  const manifestDeps = {
-    store,
-    blobs: metadata.blobs,
-    writer,
-    clock,
-    pushed,
-    // Asked at each push: functions may come later, with their engine, or change hands.
-    planner: functions && {
-      plan: (push: PlannedPush) => functions.current.planner.plan(push),
-    },
-  };
   const collector = new Collector(
     {
       ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay, leads },
@@ -281,7 +195,7 @@ async function compose(
   const retainer = new Retainer(
     {
       ...{ ...metadata, clock, leads, undeleteForMs: config.undeleteFor },
-      flushUses: () => manifestUses.flush(),
+      flushUses: registry.flushUses,
       failed: (cause) =>
         logger.warn('retention failed, will be tried again', { cause: describe(cause) }),
     },
@@ -290,13 +204,10 @@ async function compose(
   opened.push(() => retainer.stop());
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
-    putManifests: createManifestsPush(manifestDeps),
+    putManifests: createManifestsPush(registry.manifestPush),
   });
   opened.push(() => imageIntake.close());
 
-  const transfer = new TransferMeter({ ...metadata, plans, clock, everyMs: transferEveryMs });
-  opened.push(() => transfer.close());
-  await transfer.refresh();
   const startedAt = clock.now();
   const admin = adminOf(config, metadata, outbound, {
     keys: keyRings,
@@ -304,14 +215,13 @@ async function compose(
     status: () => statusOf(config, url, startedAt),
     audit: (entry) => audit.record(recordOfSocket(entry)),
   });
-  const pull = new Pull({ ...metadata, store, cacheBytes: config.cacheManifests });
-  const listing = new Listing(metadata);
   const sessions = new BrowserSessions({
     ...{ sessions: metadata.sessions, identities, writer, clock, newId: () => newId('ses') },
     ...{ idleMs: config.sessionIdle, lifetimeMs: config.sessionTtl },
   });
   const cookies = new SessionCookies({ sessions, origins });
   const services: ApiServices = {
+    ...own,
     admin,
     cookies,
     signIn:
@@ -322,58 +232,27 @@ async function compose(
       }),
     principals: new Principals({
       ...{ identities, login, oidc, sessions: cookies },
-      used: (id) => lastUse.note(id),
+      used: registry.used,
     }),
     cursors,
     issuer,
     simulator: new PolicySimulator({ oidc, audience }),
     idempotency: new Idempotency({ writer, sealer, clock }),
     sealer,
-    audit,
     ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
-    authenticator: new Authenticator({
-      registryTokens,
-      identities,
-      login,
-      tokens: metadata.tokens,
-      clock,
-    }),
-    login,
     tokenExchange: new TokenExchange({
       ...{ ...metadata, oidc, clock, newToken, newId: () => newId('itk') },
       ttlMs: () => config.exchangedTokenTtl,
       names: () => [url, ...(config.audience ? [config.audience] : [])],
     }),
-    tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
-    uploadUrls,
-    pulled: (repositoryId) => lastPull.note(repositoryId),
-    used: (repositoryId, digest) => manifestUses.note(repositoryId, digest),
     discarded: () => sweeper.wake(),
-    pull,
     inspector: new ImageInspector({
       ...{ ...metadata, store, pull, listing },
       configLimit: Math.max(...Object.values(plans).map((plan) => plan.config)),
     }),
-    blobPush,
-    blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
-    transfer,
-    putManifest: createManifestPush(manifestDeps),
     imageIntake,
     collector,
     retainer,
-    ensureRepository: createEnsureRepository({
-      writer,
-      clock,
-      newRepositoryId: () => newId('repo'),
-    }),
-    listing,
-    metadata,
-    plans,
-    limits: new RateLimits(config.rates, createMemoryRateLimiter),
-    origins,
-    clock,
-    logger,
-    metrics,
     get runtime() {
       return functions?.current.runtime;
     },
@@ -382,12 +261,6 @@ async function compose(
     },
     get functions() {
       return functions?.current.api;
-    },
-    deploymentUrl: (host) => functions?.current.urlOf(host),
-    settings: {
-      bodyTimeoutMs: config.bodyTimeout,
-      manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
-      undeleteForMs: config.undeleteFor,
     },
   };
 
@@ -508,19 +381,6 @@ function adminOf(
     },
     plan: config.plan,
     ...rest,
-  });
-}
-
-function keyRingsOf(
-  config: Config,
-  metadata: Metadata,
-  clock: Clock,
-  wrappingKey: Buffer,
-): KeyRings {
-  const { keys, writer } = metadata;
-  const newKeyId = () => newId('key');
-  return new KeyRings({
-    ...{ keys, writer, wrappingKey, clock, newId: newKeyId, rules: keyRules(config) },
   });
 }
 
