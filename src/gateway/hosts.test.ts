@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import {
   ask,
   container,
@@ -165,6 +166,51 @@ test('a deployment that fails says why, to those who wait and those who come lat
     assert.equal(answer.status, 503);
     assert.deepEqual(JSON.parse(answer.body), reason);
   }
+});
+
+test('a service whose first deployment failed beside others that run says why at its own host', async (t) => {
+  const world = new World();
+  world.deploy('1');
+  const push = { type: 'push', repositoryId: 'repo_2', tag: 'latest', digest: 'sha256:0' as never };
+  for (const name of ['api', 'later', 'back'])
+    world.services.push({ id: `svc_${name}`, name } as (typeof world.services)[number]);
+  const reason = { code: 'no-such-platform', message: 'No image for it.', hint: 'Build for it.' };
+  world.deploy('2', {
+    state: 'failed',
+    reason,
+    origin: { ...push, serviceId: 'svc_api' } as never,
+  });
+  world.deploy('3', { state: 'pending', origin: { ...push, serviceId: 'svc_later' } as never });
+  for (const service of ['api', 'later', 'back', 'never'])
+    world.hosts.set(`${service}-shop`, { ...world.hosts.get('shop')!, service });
+  const { port, activator } = await running(t, world);
+  const at = (label: string, path = '/') => ask(port, { host: `${label}.localhost`, path });
+  const failed = await at('api-shop');
+  assert.deepEqual([failed.status, JSON.parse(failed.body)], [503, reason]);
+  assert.equal(failed.body, (await at('shop-2')).body, "the same as at the deployment's own");
+  assert.equal((await at('shop')).status, 200);
+  const absent = await at('absent');
+  world.deploy('4', { services: { web: {} } });
+  const rolledBack = { ...push, serviceId: 'svc_back' } as never;
+  world.deploy('6', { services: { back: {} }, origin: rolledBack });
+  world.pointers.set('production', '4');
+  for (const label of ['back-shop', 'never-shop']) {
+    const answer = await at(label);
+    assert.deepEqual([answer.status, answer.body], [404, absent.body], label);
+  }
+  // A request waits for the one that is on its way.
+  const waiting = at('later-shop');
+  while (world.waiting === 0) await setImmediate();
+  world.become('3', 'failed', { ...reason, code: 'image-deleted' });
+  assert.equal(JSON.parse((await waiting).body).code, 'image-deleted');
+  world.become('3', 'pending');
+  const ready = at('later-shop');
+  while (world.waiting === 0) await setImmediate();
+  world.deploy('5', { services: { web: {}, later: {} } });
+  world.become('3', 'ready');
+  world.pointers.set('production', '5');
+  assert.equal((await ready).status, 200);
+  assert.equal(activator.targets.at(-1)!.service.name, 'later');
 });
 
 test("a deployment whose server never listened: function-compute's documented body", async (t) => {

@@ -79,9 +79,16 @@ export class Placement {
         () => (run ? this.#byPath(run) : this.#byHost(label ?? hostname, label === undefined)),
         signal,
       );
-    const { target, path: sent } = sandbox
-      ? { target: sandbox, path }
-      : serviceOf(this.#sites.known(key) ?? (await find()), { req, path, hostname });
+    const service = async (again: boolean): Promise<{ target: ActivationTarget; path: string }> => {
+      const site = this.#sites.known(key) ?? (await find());
+      const { name, target, path: sent } = serviceOf(site, { req, path, hostname });
+      if (target) return { target, path: sent };
+      // Once more, and it was rolled back to before there was such a service.
+      if (again || name === undefined) throw nothingHere();
+      await this.#sites.missing({ ...site, key }, name, signal);
+      return service(true);
+    };
+    const { target, path: sent } = sandbox ? { target: sandbox, path } : await service(false);
     return {
       target,
       request: {
@@ -128,7 +135,7 @@ export class Placement {
 function serviceOf(
   site: Site,
   { req, path, hostname }: { req: IncomingMessage; path: string; hostname: string },
-): { target: ActivationTarget; path: string } {
+): { name: string | undefined; target: ActivationTarget | undefined; path: string } {
   let name = site.service;
   let sent = path;
   if (site.rewrites) {
@@ -138,7 +145,7 @@ function serviceOf(
     sent = found.url;
   }
   const target = name === undefined ? undefined : site.targets.get(name);
-  if (!target) throw nothingHere();
+  if (!target) return { name, target, path: sent };
   if (site.paused.has(target.service.name)) {
     throw new GatewayError(503, 'PAUSED', 'This function is paused.', 'Its owners can resume it.', {
       retryAfterSeconds: 60,
@@ -152,7 +159,7 @@ function serviceOf(
       'Invoke it by the API: POST /api/v1/…/invoke.',
     );
   }
-  return { target, path: sent };
+  return { name, target, path: sent };
 }
 
 /** What Node's parser lets through, and no container should have to deal with. */

@@ -22,6 +22,8 @@ export interface Site {
   readonly rewrites: RewriteTable | undefined;
   readonly service: string | undefined;
   readonly paused: ReadonlySet<string>;
+  /** Undefined: one deployment alone, whatever becomes of its environment. */
+  readonly environment: Extract<Destination, { environment: unknown }> | undefined;
 }
 
 /** Where a name leads. */
@@ -34,7 +36,10 @@ export type Destination =
     };
 
 export interface SitesDeps {
-  readonly deployments: Pick<Deployments, 'findHost' | 'findById' | 'pointer' | 'page'>;
+  readonly deployments: Pick<
+    Deployments,
+    'findHost' | 'findById' | 'pointer' | 'page' | 'latestOf'
+  >;
   readonly services: Pick<Services, 'list'>;
   readonly projects: Pick<Projects, 'findByIds' | 'findBySlugs'>;
   /** Resolves once the deployment is in no state on its way any more. Rejects with the signal's reason. */
@@ -105,7 +110,7 @@ export class Sites {
       if (!found) throw nothingHere();
       const deployment = await this.#deploymentOf(found.to);
       if (deployment.state === 'ready') {
-        const site = await this.#siteOf(deployment, found.service);
+        const site = await this.#siteOf(deployment, found);
         // What was read before a change is of use to this request alone.
         if (changes === this.#changes) this.#sites.set(key, { site, at });
         return site;
@@ -114,6 +119,32 @@ export class Sites {
       await this.#wait(deployment.id, signal, late);
     }
     throw notReady('and others came before it');
+  }
+
+  /**
+   * Of a service that the site under the key does not run: rejects with why not; resolves where a deployment of it
+   * came meanwhile, for which it waits.
+   */
+  async missing(
+    { key, environment: place }: { key: string; environment: Site['environment'] },
+    service: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!place) throw nothingHere();
+    const { deployments, services } = this.#deps;
+    const known = (await services.list(place.projectId)).find(({ name }) => name === service);
+    if (!known) throw nothingHere();
+    const late = AbortSignal.timeout(this.#deps.waitMs);
+    for (let waits = 0; waits < mostWaits; waits++) {
+      const latest = await deployments.latestOf({ ...place, serviceId: known.id });
+      if (latest?.state === 'superseded') throw nothingHere();
+      const { id, state } = usable(latest);
+      if (state === 'ready') {
+        this.#sites.delete(key);
+        return;
+      }
+      await this.#wait(id, signal, late);
+    }
   }
 
   /** One that is ready or on its way. */
@@ -134,7 +165,10 @@ export class Sites {
     return usable(now?.deploymentId ? await deployments.findById(now.deploymentId) : undefined);
   }
 
-  async #siteOf(deployment: Deployment, service: string | undefined): Promise<Site> {
+  async #siteOf(
+    deployment: Deployment,
+    { to, service }: { to: Destination; service: string | undefined },
+  ): Promise<Site> {
     const [project] = await this.#deps.projects.findByIds([deployment.projectId]);
     if (!project) throw nothingHere();
     const targets = targetsOf(deployment, project, this.#deps.address());
@@ -147,6 +181,7 @@ export class Sites {
       // A project with rewrites exposes only what they name, under whichever name it is asked.
       service: rewrites ? only : (service ?? only),
       paused: new Set(paused.map(({ name }) => name)),
+      environment: 'environment' in to ? to : undefined,
     };
   }
 

@@ -50,6 +50,7 @@ export class World {
       state?: DeploymentState;
       name?: string;
       reason?: Deployment['reason'];
+      origin?: Deployment['origin'];
     } = {},
   ): Deployment {
     const name = more.name ?? 'production';
@@ -76,7 +77,7 @@ export class World {
         })),
         rewrites: more.rewrites ?? [],
       },
-      origin: { type: 'api' },
+      origin: more.origin ?? { type: 'api' },
       host: `shop-${id}`,
       createdAt: 0,
       createdBy: 'tests',
@@ -99,6 +100,11 @@ export class World {
     });
     if (state === 'ready') this.pointers.set(name, id);
     return deployment;
+  }
+
+  /** Requests that wait for a deployment. */
+  get waiting(): number {
+    return this.#changes.size;
   }
 
   /** As the deployer moves it on. */
@@ -137,6 +143,13 @@ export class World {
               }
             : undefined,
         page: () => [...this.deployments.values()].reverse(),
+        latestOf: ({ name, serviceId }) =>
+          [...this.deployments.values()]
+            .reverse()
+            .find(
+              ({ name: own, origin }) =>
+                own === name && origin.type === 'push' && origin.serviceId === serviceId,
+            ),
       },
       waitReady: (id, signal) =>
         new Promise((resolve, reject) => {

@@ -234,6 +234,13 @@ export interface Deployments {
     before: number | undefined,
     limit: number,
   ): Awaitable<Deployment[]>;
+  /** The last that was made to change this service, in its environment. */
+  latestOf(place: {
+    readonly projectId: string;
+    readonly environment: FunctionEnvironment;
+    readonly name: string;
+    readonly serviceId: string;
+  }): Awaitable<Deployment | undefined>;
   /** In `states`, over all projects, oldest first: what the scheduler has to take on after a start. */
   inStates(states: readonly DeploymentState[], limit: number): Awaitable<Deployment[]>;
   pointer(

@@ -40,6 +40,10 @@ export function reservationsContract(
     assert.equal((await db.deployments.findHost('web-shop-pr-1'))?.service, 'web');
     assert.equal((await db.deployments.hosts(projectId)).length, 6);
     assert.equal((await db.deployments.hosts(projectId, 'dpl_one_latest')).length, 1);
+    const place = { projectId, environment: 'preview', name: 'pr-1' } as const;
+    const latest = (serviceId: string) => db.deployments.latestOf({ ...place, serviceId });
+    assert.equal((await latest('svc_web'))?.id, 'dpl_one_pr-1');
+    assert.equal(await latest('svc_other'), undefined);
     const queued = await db.deployments.inStates(['queued'], 10);
     assert.deepEqual(
       queued.map(({ id }) => id),

@@ -52,6 +52,21 @@ const page = query<PageArgs, Row>((db, p) =>
     .orderBy('d.number', 'desc')
     .limit(p('limit')),
 );
+interface ServicePlace {
+  project: string;
+  environment: string;
+  name: string;
+  service: string;
+}
+const latestOf = query<ServicePlace, Row>((db, p) =>
+  joined(db)
+    .where('d.project_id', '=', p('project'))
+    .where('d.environment', '=', p('environment'))
+    .where('d.name', '=', p('name'))
+    .where('d.service_id', '=', p('service'))
+    .orderBy('d.number', 'desc')
+    .limit(1),
+);
 const inStates = query<{ states: string; limit: number }, Row>((db, p, dialect) =>
   joined(db)
     .where('d.state', 'in', (e) =>
@@ -154,6 +169,11 @@ export function deploymentsStore(db: Executor): Deployments {
           before: before ?? Number.MAX_SAFE_INTEGER,
         }),
         (rows) => rows.map(toDeployment),
+      ),
+    latestOf: ({ projectId: project, environment, name, serviceId: service }) =>
+      then(
+        latestOf.get(db, { project, environment, name, service }),
+        (row) => row && toDeployment(row),
       ),
     inStates: (states, limit) =>
       then(inStates.all(db, { states: JSON.stringify(states), limit }), (rows) =>
