@@ -124,7 +124,7 @@ export async function openFunctions(
     throw refuse('unavailable', `GANTRY_FUNCTIONS is on, and none can run. ${missing}`);
   if (driver) opened.push(() => driver.close());
 
-  const machines = machineTypes(isolation.machineTypes);
+  const machines = machineTypes(isolation.machineTypes, await driver?.capabilities());
   const machineOf = (service: DeployedService) => {
     const named = findMachine(machines, service.settings.machineType);
     return 'machine' in named ? named.machine : undefined;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { tar } from '../clients/support/tar.ts';
 import { ask } from './support/ask.ts';
+import { isFrozen } from './support/containers.ts';
 import { releases } from './support/engine.ts';
 import { functionImage } from './support/images.ts';
 import { functionsSuite, type World } from './support/suite.ts';
@@ -173,8 +174,7 @@ functionsSuite({
       assert.deepEqual((await exec(world, kept, ['ls', '/tmp'])).out, 'mine\n');
       assert.equal((await view(world, stopped)).reason, 'its container is gone');
       await gantry.halt();
-      const { containers } = await engine.leftovers();
-      assert.ok(containers.includes(`/${kept.id} (paused)`), 'it waits for the next start');
+      assert.ok(await isFrozen(engine, kept.id), 'it waits for the next start');
       await gantry.resume();
       assert.deepEqual((await exec(world, kept, ['ls', '/tmp'])).out, 'mine\n');
       await stop(world, kept);

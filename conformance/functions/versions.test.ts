@@ -1,5 +1,6 @@
 /** Deployments one after another: no request fails, and what is asked for is what answers. */
 import assert from 'node:assert/strict';
+import { isFrozen } from './support/containers.ts';
 import { functionImage } from './support/images.ts';
 import { startLoad } from './support/load.ts';
 import { functionsSuite } from './support/suite.ts';
@@ -92,11 +93,17 @@ functionsSuite({
       const states = async () => {
         const filters = encodeURIComponent('{"label":["gantry.service=idle"]}');
         const path = `/containers/json?all=1&filters=${filters}`;
-        return (await engine.api<{ State: string }[]>('GET', path)).map(({ State }) => State);
+        const found = await engine.api<{ Id: string; State: string }[]>('GET', path);
+        return Promise.all(
+          found.map(async ({ Id, State }) => {
+            const frozen = State === 'running' && (await isFrozen(engine, Id));
+            return frozen ? 'frozen' : State;
+          }),
+        );
       };
       const first = JSON.parse((await gantry.ask(serviceHost, '/state')).body);
       await until(
-        async () => (await states()).includes('paused') || undefined,
+        async () => (await states()).includes('frozen') || undefined,
         'it is frozen without requests',
         { withinMs: 5_000 },
       );
@@ -105,7 +112,7 @@ functionsSuite({
       await until(
         async () => {
           const now = await states();
-          return !now.includes('running') && !now.includes('paused') ? true : undefined;
+          return !now.includes('running') && !now.includes('frozen') ? true : undefined;
         },
         'it ends when idle',
         { withinMs: 15_000 },

@@ -19,7 +19,7 @@ export async function sandboxSpec(
 ): Promise<InstanceSpec> {
   const { machines, installation, egressOf, folder } = deps;
   const { id, projectId, createdAt, spec } = sandbox;
-  const machine = machines.get(spec.machineType)!;
+  const machine = machines.byName.get(spec.machineType)!;
   const keeps = wanted.process === 'wait';
   return {
     instanceId: id,

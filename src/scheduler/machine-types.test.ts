@@ -39,14 +39,19 @@ test('The setting adds machine types and changes the default ones', () => {
     { name: 'S', cpus: 2, memory: GiB, gpu: undefined },
     { name: 'XXL', cpus: 32, memory: 64 * GiB, gpu: undefined },
   ]);
-  assert.equal(changed.get('S')?.cpus, 2);
-  assert.equal(changed.get('XS')?.cpus, 0.25);
-  assert.equal([...changed.keys()].at(-1), 'XXL');
+  assert.equal(changed.byName.get('S')?.cpus, 2);
+  assert.equal(changed.byName.get('XS')?.cpus, 0.25);
+  assert.equal([...changed.byName.keys()].at(-1), 'XXL');
 });
 
-test('Without a name it is XS; an unknown name is answered with those that there are', () => {
-  const fallback = findMachine(table, undefined);
-  assert.equal('machine' in fallback && fallback.machine.name, 'XS');
+test('Without a name it is S, or XS where the host is smaller; an unknown name is answered with those that there are', () => {
+  const given = (small?: typeof host) => {
+    const found = findMachine(machineTypes([], small), undefined);
+    return 'machine' in found && found.machine.name;
+  };
+  assert.equal(given(), 'S');
+  assert.equal(given({ cpus: 1, memory: 2 * GiB, gpus: {} }), 'S');
+  assert.equal(given({ cpus: 1, memory: 1.9 * GiB, gpus: {} }), 'XS');
   assert.deepEqual(findMachine(table, 'XXS'), {
     problem:
       'There is no machine type XXS: there are XS, S, M, L, GPU-T4, GPU-A10G, GPU-A100, GPU-H100.',

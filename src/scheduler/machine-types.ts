@@ -29,14 +29,23 @@ export const defaultMachineTypes: readonly MachineType[] = [
   withGpu('H100', 16, 192 * GiB),
 ];
 
-/** What a service without a `machineType` runs on. */
-export const defaultMachineType = 'XS';
+/** What a service without a `machineType` runs on: the first that the host can give. */
+const defaultsInOrder = ['S', 'XS'] as const;
 
-export type MachineTypes = ReadonlyMap<string, MachineType>;
+/** The machine types of an installation. */
+export interface MachineTypes {
+  readonly byName: ReadonlyMap<string, MachineType>;
+  /** Name of what a service runs on that says nothing. */
+  readonly fallback: string;
+}
 
-/** The table of an installation: entries of the setting go before the defaults of the same name. */
-export function machineTypes(changes: readonly MachineType[]): MachineTypes {
-  return new Map([...defaultMachineTypes, ...changes].map((type) => [type.name, type]));
+/** Entries of the setting (`changes`) go before the defaults of the same name. `host`: undefined where none is known. */
+export function machineTypes(changes: readonly MachineType[], host?: Host): MachineTypes {
+  const byName = new Map([...defaultMachineTypes, ...changes].map((type) => [type.name, type]));
+  const given = defaultsInOrder.find(
+    (name) => !host || whyNotMachine(host, byName.get(name)!) === undefined,
+  );
+  return { byName, fallback: given ?? defaultsInOrder[0] };
 }
 
 /** The machine of that name, or why there is none, as a sentence for people. */
@@ -44,10 +53,10 @@ export function findMachine(
   types: MachineTypes,
   name: string | undefined,
 ): { readonly machine: MachineType } | { readonly problem: string } {
-  const machine = types.get(name ?? defaultMachineType);
+  const machine = types.byName.get(name ?? types.fallback);
   if (machine) return { machine };
   return {
-    problem: `There is no machine type ${name}: there are ${[...types.keys()].join(', ')}.`,
+    problem: `There is no machine type ${name}: there are ${[...types.byName.keys()].join(', ')}.`,
   };
 }
 
@@ -72,7 +81,7 @@ export function whyNotMachine(host: Host, machine: MachineType): string | undefi
 
 /** Names of the machine types that the host can run, for the hint beside the reason. */
 export function availableMachines(host: Host, types: MachineTypes): string[] {
-  return [...types.values()]
+  return [...types.byName.values()]
     .filter((machine) => whyNotMachine(host, machine) === undefined)
     .map(({ name }) => name);
 }

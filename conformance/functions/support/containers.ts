@@ -1,4 +1,5 @@
 /** What of Gantry's an engine holds, and what it must never hold. */
+import { findCgroup, isCgroupFrozen } from '../../../src/runtimes/docker/cgroup.ts';
 import type { FunctionEngine } from './engine.ts';
 import { until } from './until.ts';
 
@@ -39,6 +40,16 @@ export async function noneRuns(
     `no instance of ${service} runs`,
     { withinMs },
   );
+}
+
+/** Whether none of a container's processes runs now: the engine may call it running or paused. */
+export async function isFrozen(engine: Pick<FunctionEngine, 'api'>, id: string): Promise<boolean> {
+  const { Id, State } = await engine.api<{ Id: string; State: { Pid: number } }>(
+    'GET',
+    `/containers/${id}/json`,
+  );
+  const cgroup = State.Pid > 0 ? await findCgroup(State.Pid, Id) : undefined;
+  return cgroup !== undefined && isCgroupFrozen(cgroup);
 }
 
 /**

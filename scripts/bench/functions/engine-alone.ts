@@ -1,6 +1,7 @@
 /** The engine by itself, by its API: what a start, a thaw and a pull cost without Gantry. */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findCgroup, isCgroupFrozen } from '../../../src/runtimes/docker/cgroup.ts';
 
 export interface EngineAlone {
   /** A container of the image, not running; its id. */
@@ -21,6 +22,7 @@ export interface EngineAlone {
 
 export interface EngineContainer {
   readonly id: string;
+  /** As the engine calls it, or `frozen`. */
   readonly state: string;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -68,6 +70,13 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
       sent.on('error', reject);
       sent.end(text);
     });
+  }
+
+  /** The engine calls those running that were frozen by their cgroup. */
+  async function isFrozen(id: string): Promise<boolean> {
+    const { State } = await call<{ State: { Pid: number } }>('GET', `/containers/${id}/json`);
+    const cgroup = State.Pid > 0 ? await findCgroup(State.Pid, id) : undefined;
+    return cgroup !== undefined && isCgroupFrozen(cgroup);
   }
 
   await call('POST', '/networks/create', { Name: networkName });
@@ -118,7 +127,12 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
         'GET',
         '/containers/json?all=1',
       );
-      return found.map(({ Id, State, Labels }) => ({ id: Id, state: State, labels: Labels }));
+      return Promise.all(
+        found.map(async ({ Id, State, Labels }) => {
+          const state = State === 'running' && (await isFrozen(Id)) ? 'frozen' : State;
+          return { id: Id, state, labels: Labels };
+        }),
+      );
     },
     async close() {
       await call('DELETE', `/networks/${networkName}`);

@@ -8,7 +8,28 @@ export type Cgroup =
       readonly cpuacct: string;
       readonly memory: string;
       readonly pids: string;
+      readonly freezer: string;
     };
+
+/** Where the processes of containers are counted and frozen; looked up once for each run of one. */
+export class Cgroups {
+  readonly #local: boolean;
+  readonly #known = new WeakMap<{ readonly pid: number }, Promise<Cgroup | undefined>>();
+
+  /** `local`: the engine runs on this machine. */
+  constructor(local: boolean) {
+    this.#local = local;
+  }
+
+  of(id: string, whereabouts: { readonly pid: number }): Promise<Cgroup | undefined> {
+    if (!this.#local) return Promise.resolve(undefined);
+    const known = this.#known.get(whereabouts);
+    if (known) return known;
+    const found = findCgroup(whereabouts.pid, id);
+    this.#known.set(whereabouts, found);
+    return found;
+  }
+}
 
 /** Undefined where the process is not of that container, or its cgroup is not seen from here. */
 export async function findCgroup(pid: number, id: string): Promise<Cgroup | undefined> {
@@ -45,8 +66,10 @@ export function placeCgroup(membership: string, mounts: string, id: string): Cgr
     }
     return undefined;
   };
-  const [cpuacct, memory, pids] = ['cpuacct', 'memory', 'pids'].map(folderOf);
-  if (cpuacct && memory && pids) return { version: 1, cpuacct, memory, pids };
+  const [cpuacct, memory, pids, freezer] = ['cpuacct', 'memory', 'pids', 'freezer'].map(folderOf);
+  if (cpuacct && memory && pids && freezer) {
+    return { version: 1, cpuacct, memory, pids, freezer };
+  }
   const path = folderOf('');
   return path === undefined ? undefined : { version: 2, path };
 }
@@ -59,4 +82,12 @@ function parseMount(line: string) {
   const [type, , options] = after.split(' ');
   if (!root || !at || !type) return undefined;
   return { root, at, type, options: (options ?? '').split(',') };
+}
+
+/** Whether none of its processes runs. */
+export async function isCgroupFrozen(cgroup: Cgroup): Promise<boolean> {
+  const path =
+    cgroup.version === 2 ? `${cgroup.path}/cgroup.events` : `${cgroup.freezer}/freezer.state`;
+  const text = await readFile(path, 'latin1').catch(() => '');
+  return cgroup.version === 2 ? /^frozen 1$/m.test(text) : text.trim() === 'FROZEN';
 }

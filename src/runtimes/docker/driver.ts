@@ -114,7 +114,11 @@ export class DockerDriver implements RuntimeDriver {
     return writableBytesOf(await instances.inspect(id, { size: true }), engine.address.local);
   }
 
-  exec(id: string, options: ExecOptions): Promise<RuntimeExec> {
+  async exec(id: string, options: ExecOptions): Promise<RuntimeExec> {
+    // The engine would start it, and it would stand still with the others.
+    if (await this.#parts.instances.isFrozen(id)) {
+      throw new RuntimeError('start-failed', `The container ${id} is frozen.`);
+    }
     return startExec(this.#parts.engine, id, options);
   }
 

@@ -4,14 +4,16 @@ import {
   RuntimeError,
   type RuntimeInstance,
 } from '../../ports/runtime-driver.ts';
+import type { Cgroups } from './cgroup.ts';
 import { containerSpec } from './container-spec.ts';
 import { type Engine, EngineError, moment } from './engine.ts';
+import { Freezer } from './freezer.ts';
 import type { GivenGpus, GpuPool } from './gpu-pool.ts';
 import { exitOf, type Inspected, instanceOf, stateOf } from './inspected.ts';
 import { listInstances } from './list-instances.ts';
 import type { Networks } from './networks.ts';
 import { later, nextEnd, pathOf } from './next-end.ts';
-import { hasStatus, noSuchInstance, refused } from './refusals.ts';
+import { hasStatus, isAbsent, noSuchInstance, refused } from './refusals.ts';
 import type { DockerVolumes, EngineMount } from './volumes.ts';
 
 export interface InstancesDeps {
@@ -23,6 +25,7 @@ export interface InstancesDeps {
   /** Name servers of instances; none: the host's. */
   readonly dns: readonly string[];
   readonly gpus: GpuPool;
+  readonly cgroups: Cgroups;
 }
 
 /** What the driver remembers of one that runs: so that a probe asks the engine nothing. */
@@ -36,9 +39,12 @@ export interface Whereabouts {
 export class Instances {
   readonly #deps: InstancesDeps;
   readonly #whereabouts = new Map<string, Whereabouts>();
+  readonly #freezer: Freezer;
 
   constructor(deps: InstancesDeps) {
     this.#deps = deps;
+    const { engine, cgroups } = deps;
+    this.#freezer = new Freezer({ engine, cgroups, whereabouts: (id) => this.whereabouts(id) });
   }
 
   async create(spec: InstanceSpec): Promise<RuntimeInstance> {
@@ -133,12 +139,12 @@ export class Instances {
       if (Running) {
         const address = instanceOf(inspected)?.address;
         this.#whereabouts.set(inspected.Id, { address, pid: Pid });
-      } else this.#whereabouts.delete(inspected.Id);
+      } else this.forget(inspected.Id);
       return inspected;
     } catch (error) {
       // An engine that does not answer has moved nothing.
       if (!hasStatus(error, 404)) throw refused(error, {});
-      this.#whereabouts.delete(id);
+      this.forget(id);
       throw noSuchInstance(id);
     }
   }
@@ -156,32 +162,25 @@ export class Instances {
   /** It moved, or ended. */
   forget(id: string): void {
     this.#whereabouts.delete(id);
+    this.#freezer.forget(id);
   }
 
   async freeze(id: string): Promise<void> {
-    await this.#ask(id, 'pause', /already paused/i);
+    await this.#freezer.freeze(id);
   }
 
   async thaw(id: string): Promise<void> {
-    await this.#ask(id, 'unpause', /is not paused/i);
+    await this.#freezer.thaw(id);
   }
 
-  /** An answer that says so is the state that was asked for. */
-  async #ask(id: string, action: string, already: RegExp): Promise<void> {
-    try {
-      await this.#deps.engine.call({ method: 'POST', path: `${pathOf(id)}/${action}` });
-    } catch (error) {
-      if (isAbsent(error)) throw noSuchInstance(id);
-      if (error instanceof EngineError && already.test(error.message)) return;
-      if (error instanceof EngineError && /not running/i.test(error.message)) {
-        throw new RuntimeError('no-such-instance', `The container ${id} does not run.`);
-      }
-      throw refused(error, {});
-    }
+  isFrozen(id: string): Promise<boolean> {
+    return this.#freezer.isFrozen(id);
   }
 
   async signal(id: string, signal: string): Promise<void> {
     const request = { method: 'POST', path: `${pathOf(id)}/kill`, query: { signal } } as const;
+    // It would hear it once it is thawed.
+    if (await this.isFrozen(id)) await this.thaw(id).catch(ignoreGone);
     try {
       await this.#deps.engine.call(request);
     } catch (error) {
@@ -208,7 +207,7 @@ export class Instances {
       return exitOf(State);
     }
     const code = await ended.code;
-    this.#whereabouts.delete(id);
+    this.forget(id);
     try {
       return exitOf((await this.inspect(id)).State);
     } catch (error) {
@@ -243,6 +242,10 @@ export class Instances {
   async remove(id: string): Promise<void> {
     const query = { force: true, v: true };
     const remove = { method: 'DELETE', path: pathOf(id), query, slow: true } as const;
+    // Older runtimes wait in vain for the end of what is frozen.
+    if (this.#whereabouts.has(id) && (await this.isFrozen(id))) {
+      await this.thaw(id).catch(() => {});
+    }
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#deps.engine.call(remove);
@@ -254,19 +257,21 @@ export class Instances {
         await moment(attempt * 10);
       }
     }
-    this.#whereabouts.delete(id);
+    this.forget(id);
   }
 
   list(): Promise<RuntimeInstance[]> {
     const { engine, installation } = this.#deps;
-    return listInstances(engine, installation, (id) => this.inspect(id));
+    return listInstances(engine, installation, {
+      inspect: (id) => this.inspect(id),
+      isFrozen: (id) => this.isFrozen(id),
+    });
   }
 }
 
 /** How long the engine may take to end one by SIGKILL. */
 const killLimit = 30_000;
 
-/** A start answers 404 for a program that is not in the image, too. */
-function isAbsent(error: unknown): boolean {
-  return hasStatus(error, 404) && /no such container/i.test(error.message);
+function ignoreGone(error: unknown): void {
+  if ((error as RuntimeError).failure !== 'no-such-instance') throw error;
 }

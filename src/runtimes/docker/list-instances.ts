@@ -10,7 +10,11 @@ const atOnce = 16;
 export async function listInstances(
   engine: Engine,
   installation: string,
-  inspect: (id: string) => Promise<Inspected>,
+  look: {
+    readonly inspect: (id: string) => Promise<Inspected>;
+    /** By its cgroup, which the engine does not look at. */
+    readonly isFrozen: (id: string) => Promise<boolean>;
+  },
 ): Promise<RuntimeInstance[]> {
   const filters = JSON.stringify({ label: [`${label.installation}=${installation}`] });
   const query = { all: true, filters };
@@ -20,12 +24,15 @@ export async function listInstances(
       throw refused(error, {});
     });
 
-  /** How one ended is not in the list. */
+  /** How one ended, and what was frozen by its cgroup, is not in the list. */
   async function whole(entry: Listed): Promise<RuntimeInstance | undefined> {
     const instance = listedInstance(entry);
+    if (instance?.state === 'running' && (await look.isFrozen(entry.Id))) {
+      return { ...instance, state: 'frozen' };
+    }
     if (instance?.state !== 'ended') return instance;
     try {
-      return instanceOf(await inspect(entry.Id));
+      return instanceOf(await look.inspect(entry.Id));
     } catch (error) {
       if ((error as RuntimeError).failure === 'no-such-instance') return undefined;
       throw error;

@@ -7,6 +7,7 @@ import {
   type Surroundings,
   unpacksZstd,
 } from './capabilities.ts';
+import { Cgroups } from './cgroup.ts';
 import { hasDiskQuota } from './disk-quota.ts';
 import { DockerDriver } from './driver.ts';
 import { Engine } from './engine.ts';
@@ -90,7 +91,9 @@ export async function openDockerDriver(
   });
   const gpus = await GpuPool.open(engine, info);
   const diskQuota = await hasDiskQuota(info, address.local);
+  const cgroups = new Cgroups(engine.address.local);
   const instances = new Instances({
+    cgroups,
     engine,
     networks,
     volumes,
@@ -133,7 +136,7 @@ export async function openDockerDriver(
       installation,
       isolation,
       buckets,
-      statsReader: new StatsReader(engine),
+      statsReader: new StatsReader(engine, cgroups),
       stallLimit: deadline,
       probeLimit: options.probeLimit ?? 1_000,
     }),

@@ -65,14 +65,16 @@ describe('cgroups', () => {
       '30 25 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct',
       '31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory',
       '32 25 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids',
+      '33 25 0:29 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer',
     ].join('\n');
     const path = `/docker/${id}`;
-    const membership = `4:memory:${path}\n3:cpu,cpuacct:${path}\n2:pids:${path}\n0::/\n`;
+    const membership = `4:memory:${path}\n3:cpu,cpuacct:${path}\n2:pids:${path}\n1:freezer:${path}\n0::/\n`;
     assert.deepEqual(placeCgroup(membership, mounts, id), {
       version: 1,
       cpuacct: `/sys/fs/cgroup/cpu,cpuacct${path}`,
       memory: `/sys/fs/cgroup/memory${path}`,
       pids: `/sys/fs/cgroup/pids${path}`,
+      freezer: `/sys/fs/cgroup/freezer${path}`,
     });
   });
   test('of version 2, also where a part of the tree is mounted', () => {

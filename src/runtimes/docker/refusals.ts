@@ -24,3 +24,8 @@ export function isDiskFull(message: string): boolean {
 export function noSuchInstance(id: string): RuntimeError {
   return new RuntimeError('no-such-instance', `The engine has no container ${id}.`);
 }
+
+/** A start answers 404 for a program that is not in the image, too. */
+export function isAbsent(error: unknown): boolean {
+  return hasStatus(error, 404) && /no such container/i.test((error as Error).message);
+}

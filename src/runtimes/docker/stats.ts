@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type InstanceStats, RuntimeError } from '../../ports/runtime-driver.ts';
-import { type Cgroup, findCgroup } from './cgroup.ts';
+import type { Cgroup, Cgroups } from './cgroup.ts';
 import type { Engine } from './engine.ts';
 import type { Whereabouts } from './instances.ts';
 import { pathOf } from './next-end.ts';
@@ -19,14 +19,15 @@ interface EngineStats {
 /** Reads cgroups, without the engine; asks that where they are not of this machine. */
 export class StatsReader {
   readonly #engine: Engine;
-  readonly #cgroups = new WeakMap<Whereabouts, Promise<Cgroup | undefined>>();
+  readonly #cgroups: Cgroups;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, cgroups: Cgroups) {
     this.#engine = engine;
+    this.#cgroups = cgroups;
   }
 
   async read(id: string, whereabouts: Whereabouts): Promise<InstanceStats> {
-    const cgroup = await this.#cgroupOf(id, whereabouts);
+    const cgroup = await this.#cgroups.of(id, whereabouts);
     if (!cgroup) return this.#ask(id);
     try {
       return cgroup.version === 2 ? await readSecond(cgroup.path) : await readFirst(cgroup);
@@ -35,15 +36,6 @@ export class StatsReader {
       if (code !== 'ENOENT' && code !== 'ENODEV') throw error;
       throw new RuntimeError('no-such-instance', `The container ${id} does not run.`);
     }
-  }
-
-  #cgroupOf(id: string, whereabouts: Whereabouts): Promise<Cgroup | undefined> {
-    if (!this.#engine.address.local) return Promise.resolve(undefined);
-    const known = this.#cgroups.get(whereabouts);
-    if (known) return known;
-    const found = findCgroup(whereabouts.pid, id);
-    this.#cgroups.set(whereabouts, found);
-    return found;
   }
 
   async #ask(id: string): Promise<InstanceStats> {

@@ -43,7 +43,7 @@ const refusals: Record<
   },
   'an image over the limit of its machine type': {
     code: 'image-too-large',
-    message: /10\.1 GB uncompressed; on the machine type XS it may be 10 GB/,
+    message: /10\.1 GB uncompressed; on the machine type S it may be 10 GB/,
     image: { size: 10.01e9 },
   },
   'A36: a layer that is not what it says': {

@@ -71,7 +71,7 @@ export const serviceProperties: Readonly<Record<string, SettingSchema>> = {
     type: 'string',
     pattern: '^[A-Za-z0-9][A-Za-z0-9-]{0,31}$',
     description:
-      'CPU, memory and GPU, by the name in the table of this installation; XS unless set.',
+      'CPU, memory and GPU, by the name in the table of this installation; S unless set, or XS where the host is smaller.',
   },
   diskSize: oneOf(
     ['512MB', '10GB'],

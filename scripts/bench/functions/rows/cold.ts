@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../../bench.ts';
 import type { Figure } from '../../report.ts';
 import { median } from '../../rounds.ts';
@@ -9,6 +10,9 @@ import {
   type Rig,
   until,
 } from '../rig.ts';
+
+/** The kernel takes down the networks of what ended for a while, which slows whoever starts something then. */
+const restMs = 1_000;
 
 /** The engine: create, start, and connect until the first byte; then pause and the same again. */
 export interface AloneStart {
@@ -42,7 +46,7 @@ export async function startAlone(rig: Rig, name: RepositoryName): Promise<AloneS
   }
 }
 
-/** Containers of the service, by state: `running`, `paused`, `created`, `exited` … */
+/** Containers of the service, by state: `running`, `frozen`, `created`, `exited` … */
 async function statesOf(rig: Rig, service: string): Promise<readonly string[]> {
   const containers = await rig.engine.containers();
   return containers
@@ -68,7 +72,7 @@ async function fine(rig: Rig, host: string): Promise<Asking> {
 async function stopped(rig: Rig, service: string): Promise<void> {
   await until(async () => {
     const states = await statesOf(rig, service);
-    return states.some((state) => state === 'running' || state === 'paused') ? undefined : true;
+    return states.some((state) => state === 'running' || state === 'frozen') ? undefined : true;
   }, `${service} has no instance`);
 }
 
@@ -94,15 +98,26 @@ const coldRow: FunctionsRow = {
     const stages: string[] = [];
     const host = rig.order.hosts.cold;
     await fine(rig, host);
-    for (let at = 0; at < rig.order.scale.starts; at += 1) {
+    const askGantry = async (at: number) => {
       await stopped(rig, 'cold');
-      alone.push(await startAlone(rig, 'cold'));
-      // Every second one has to be made from nothing: what was created ahead is taken away, just before.
+      // Every second one has to be made from nothing: what was created ahead is taken away.
       if (at % 2 === 0) await removeCreated(rig, 'cold');
+      await delay(restMs);
       const answer = await fine(rig, host);
       const from = startedFrom(answer) ?? 'warm';
       if (from === 'nothing') stages.push(String(answer.headers['server-timing']));
       gantry.set(from, [...(gantry.get(from) ?? []), answer.firstByteMs]);
+    };
+    const askEngine = async () => {
+      await stopped(rig, 'cold');
+      await delay(restMs);
+      alone.push(await startAlone(rig, 'cold'));
+    };
+    for (let at = 0; at < rig.order.scale.starts; at += 1) {
+      // Each is first as often as the other.
+      if (at % 4 < 2) await askEngine();
+      await askGantry(at);
+      if (at % 4 >= 2) await askEngine();
     }
     const whole = alone.map((one) => one.createMs + one.startMs + one.connectMs);
     const created = alone.map((one) => one.startMs + one.connectMs);
@@ -135,10 +150,11 @@ const frozenRow: FunctionsRow = {
     const gantry: number[] = [];
     await fine(rig, host);
     for (let at = 0; at < rig.order.scale.starts; at += 1) {
-      await until(async () => {
-        return (await statesOf(rig, 'frozen')).includes('paused') ? true : undefined;
-      }, 'it is frozen');
       alone.push((await startAlone(rig, 'frozen')).thawMs);
+      await until(async () => {
+        return (await statesOf(rig, 'frozen')).includes('frozen') ? true : undefined;
+      }, 'it is frozen');
+      await delay(restMs);
       gantry.push((await fine(rig, host)).firstByteMs);
     }
     return {

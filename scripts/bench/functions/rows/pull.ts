@@ -7,7 +7,7 @@ async function forget(rig: Rig, service: string, digest: string): Promise<void> 
   await until(async () => {
     const containers = await rig.engine.containers();
     const own = containers.filter(({ labels }) => labels['gantry.service'] === service);
-    return own.every(({ state }) => state !== 'running' && state !== 'paused') || undefined;
+    return own.every(({ state }) => state !== 'running' && state !== 'frozen') || undefined;
   }, 'no instance runs');
   for (const { id, labels } of await rig.engine.containers()) {
     if (labels['gantry.service'] === service) await rig.engine.remove(id);
