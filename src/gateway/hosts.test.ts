@@ -174,7 +174,7 @@ test('a service whose first deployment failed beside others that run says why at
   const push = { type: 'push', repositoryId: 'repo_2', tag: 'latest', digest: 'sha256:0' as never };
   for (const name of ['api', 'later', 'back'])
     world.services.push({ id: `svc_${name}`, name } as (typeof world.services)[number]);
-  const reason = { code: 'no-such-platform', message: 'No image for it.', hint: 'Build for it.' };
+  const reason = { code: 'NO_SUCH_PLATFORM', message: 'No image for it.', hint: 'Build for it.' };
   world.deploy('2', {
     state: 'failed',
     reason,
@@ -201,8 +201,8 @@ test('a service whose first deployment failed beside others that run says why at
   // A request waits for the one that is on its way.
   const waiting = at('later-shop');
   while (world.waiting === 0) await setImmediate();
-  world.become('3', 'failed', { ...reason, code: 'image-deleted' });
-  assert.equal(JSON.parse((await waiting).body).code, 'image-deleted');
+  world.become('3', 'failed', { ...reason, code: 'IMAGE_DELETED' });
+  assert.equal(JSON.parse((await waiting).body).code, 'IMAGE_DELETED');
   world.become('3', 'pending');
   const ready = at('later-shop');
   while (world.waiting === 0) await setImmediate();

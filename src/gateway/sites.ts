@@ -10,6 +10,7 @@ import type {
 } from '../ports/functions.ts';
 import type { Projects } from '../ports/projects.ts';
 import type { ActivationTarget } from '../scheduler/activation.ts';
+import { statusOfFailure } from '../scheduler/refusal-codes.ts';
 import { RewriteTable } from '../scheduler/rewrites.ts';
 import { targetsOf } from '../scheduler/target.ts';
 import { GatewayError, nothingHere } from './refusal.ts';
@@ -63,9 +64,6 @@ const mostWaiting = 1_000;
 const lookBack = 50;
 /** Deployments in a row that one request waits for. */
 const mostWaits = 100;
-
-/** Codes of a container that did not come to listen. */
-const notStarted: readonly string[] = ['FunctionNotStarted', 'FUNCTION_NOT_STARTED'];
 
 interface Entry {
   readonly site: Site;
@@ -223,7 +221,7 @@ function usable(deployment: Deployment | undefined): Deployment {
   }
   const { reason } = deployment;
   throw new GatewayError(
-    reason && notStarted.includes(reason.code) ? 502 : 503,
+    reason ? statusOfFailure(reason.code) : 503,
     reason?.code ?? 'DEPLOYMENT_FAILED',
     reason?.message ?? 'The deployment failed.',
     reason?.hint ?? 'Push again, or look at the deployment.',

@@ -123,7 +123,7 @@ test('what is on its way when functions are turned off is not run', async (t) =>
   };
   const id = await world.push('web', 'one');
   await world.deployer.idle();
-  assert.equal((await world.reason(id))?.code, 'functions-off');
+  assert.equal((await world.reason(id))?.code, 'FUNCTIONS_OFF');
 });
 
 test('an engine that is away is waited for, and one that stays away is given up', async (t) => {
@@ -140,7 +140,7 @@ test('an engine that is away is waited for, and one that stays away is given up'
   away = Number.POSITIVE_INFINITY;
   const second = await world.push('web', 'two');
   await world.deployer.idle();
-  assert.equal((await world.reason(second))?.code, 'engine-unavailable');
+  assert.equal((await world.reason(second))?.code, 'ENGINE_UNAVAILABLE');
 });
 
 test('a failure of ours is tried again, and then said to be ours', async (t) => {
@@ -151,7 +151,7 @@ test('a failure of ours is tried again, and then said to be ours', async (t) => 
   const id = await world.push('web', 'one');
   await world.deployer.idle();
   const reason = await world.reason(id);
-  assert.equal(reason?.code, 'internal');
+  assert.equal(reason?.code, 'DEPLOYMENT_FAILED');
   assert.doesNotMatch(JSON.stringify(reason), /secret/);
 });
 
@@ -200,7 +200,7 @@ test('an image that is deleted while it is prepared fails its deployment, and wh
   });
   slow.open();
   await world.deployer.idle();
-  assert.equal((await world.reason(id))?.code, 'image-deleted');
+  assert.equal((await world.reason(id))?.code, 'IMAGE_DELETED');
   assert.equal(world.asked.at(-1), `changed not ${id}`);
 });
 

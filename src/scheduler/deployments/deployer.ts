@@ -128,7 +128,7 @@ export class Deployer {
   async #fail(id: string, refusal: DeployRefusal): Promise<void> {
     const { writer, clock, log } = this.#deps;
     const { reason } = refusal;
-    if (reason.code === 'internal') {
+    if (reason.code === 'DEPLOYMENT_FAILED') {
       log.error('deployment failed', { deployment: id, cause: describe(refusal.cause) });
     }
     const args = { id, from: coming, state: 'failed', reason, now: clock.now() } as const;

@@ -3,7 +3,7 @@ import type { FunctionPool } from '../pool/function-pool.ts';
 import { type InstanceProber, ProbeError } from './prober.ts';
 
 /** Refusals of the pool that say nothing of the function: the deployment is tried again, and a paused service not probed. */
-const passing: readonly string[] = ['ENGINE_UNAVAILABLE', 'SHUTTING_DOWN', 'NO_CAPACITY', 'PAUSED'];
+const passing: readonly string[] = ['ENGINE_UNAVAILABLE', 'STOPPING', 'NO_CAPACITY', 'PAUSED'];
 
 /** The contract's own code and message, where it has them. */
 function documented({ code, message, answer }: ActivationError): { code: string; message: string } {

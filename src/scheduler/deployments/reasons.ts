@@ -1,5 +1,6 @@
 import type { DeploymentReason } from '../../ports/functions.ts';
 import type { RuntimeError, RuntimeFailure } from '../../ports/runtime-driver.ts';
+import { refusalCode } from '../refusal-codes.ts';
 
 /** A deployment that cannot run, and why: its state is `failed` then. */
 export class DeployRefusal extends Error {
@@ -12,13 +13,18 @@ export class DeployRefusal extends Error {
   ) {
     super(message, options);
     const { logs } = options;
-    this.reason = { code, message, hint, ...(logs && logs.length > 0 && { logs }) };
+    this.reason = {
+      code: refusalCode(code),
+      message,
+      hint,
+      ...(logs && logs.length > 0 && { logs }),
+    };
   }
 }
 
 export function functionsOff(): DeployRefusal {
   return new DeployRefusal(
-    'functions-off',
+    'FUNCTIONS_OFF',
     'Functions are off for this project or its team.',
     'Turn them on in the settings of the project or the team, and deploy again.',
   );
@@ -26,7 +32,7 @@ export function functionsOff(): DeployRefusal {
 
 export function serviceGone(): DeployRefusal {
   return new DeployRefusal(
-    'service-deleted',
+    'SERVICE_DELETED',
     'The service was deleted meanwhile.',
     'Push again: a push to a repository without a service makes one.',
   );
@@ -34,7 +40,7 @@ export function serviceGone(): DeployRefusal {
 
 export function imageGone(repository: string, digest: string): DeployRefusal {
   return new DeployRefusal(
-    'image-deleted',
+    'IMAGE_DELETED',
     `The repository ${repository} holds no image ${digest}.`,
     'Push it again.',
   );
@@ -42,7 +48,7 @@ export function imageGone(repository: string, digest: string): DeployRefusal {
 
 export function notPublic(repository: string): DeployRefusal {
   return new DeployRefusal(
-    'image-not-public',
+    'IMAGE_NOT_PUBLIC',
     `The image of ${repository} is another team's, and that repository is not public.`,
     'Push the image to a repository of this team, or ask that team to make theirs public.',
   );
@@ -50,7 +56,7 @@ export function notPublic(repository: string): DeployRefusal {
 
 export function unguarded(repository: string): DeployRefusal {
   return new DeployRefusal(
-    'no-network-guard',
+    'NO_NETWORK_GUARD',
     `The image of ${repository} is another team's, and on this host nothing keeps functions from its private networks.`,
     'Ask the operator to start the network guard: the log of Gantry has the line.',
   );
@@ -63,7 +69,7 @@ export function noSuchPlatform(found: readonly string[], host: readonly string[]
       ? `The image is for ${found[0]}`
       : `The index has images for ${found.join(', ') || 'no platform'}`;
   return new DeployRefusal(
-    'no-such-platform',
+    'NO_SUCH_PLATFORM',
     `${what}; this host runs ${host.join(', ')}.`,
     `Build it with: docker build --platform ${platform} -t IMAGE . and check it with: docker inspect --format '{{.Os}}/{{.Architecture}}' IMAGE`,
   );
@@ -71,7 +77,7 @@ export function noSuchPlatform(found: readonly string[], host: readonly string[]
 
 export function flaggedLayer(digest: string, reason: string | undefined): DeployRefusal {
   return new DeployRefusal(
-    'layer-flagged',
+    'LAYER_FLAGGED',
     `The layer ${digest} is not what its media type says${reason ? `: ${reason}` : ''}. Such an image can be pulled, but is not run.`,
     'Build and push the image again.',
   );
@@ -83,7 +89,7 @@ export function tooLarge(
   machine: { name: string; gpu: boolean },
 ): DeployRefusal {
   return new DeployRefusal(
-    'image-too-large',
+    'IMAGE_TOO_LARGE',
     `The image is ${size} uncompressed; on ${machine.gpu ? 'a GPU machine type' : `the machine type ${machine.name}`} it may be ${limit}.`,
     'Make it smaller: a multi-stage build leaves compilers and caches out, a volume holds models and data.',
   );
@@ -91,7 +97,7 @@ export function tooLarge(
 
 export function noSuchMachine(problem: string, available: readonly string[]): DeployRefusal {
   return new DeployRefusal(
-    'no-such-machine-type',
+    'NO_SUCH_MACHINE_TYPE',
     problem,
     `Set machineType to one that this host can run: ${available.join(', ') || 'it can run none'}.`,
   );
@@ -99,7 +105,7 @@ export function noSuchMachine(problem: string, available: readonly string[]): De
 
 export function noSuchSecret(name: string, variable: string): DeployRefusal {
   return new DeployRefusal(
-    'no-such-secret',
+    'NO_SUCH_SECRET',
     `The project has no secret "${name}", which ${variable} is to have.`,
     `Set it, and deploy again: PUT …/secrets/${name}`,
   );
@@ -107,7 +113,7 @@ export function noSuchSecret(name: string, variable: string): DeployRefusal {
 
 export function noSuchVolume(name: string): DeployRefusal {
   return new DeployRefusal(
-    'no-such-volume',
+    'NO_SUCH_VOLUME',
     `The project has no volume "${name}".`,
     'Create it, and deploy again: POST …/volumes',
   );
@@ -115,7 +121,7 @@ export function noSuchVolume(name: string): DeployRefusal {
 
 export function noBucketVolumes(name: string): DeployRefusal {
   return new DeployRefusal(
-    'no-bucket-volumes',
+    'NO_BUCKET_VOLUMES',
     `The volume "${name}" is a bucket, and this host can mount none.`,
     'Use a disk volume, or ask the operator to install rclone and FUSE on the host.',
   );
@@ -123,7 +129,7 @@ export function noBucketVolumes(name: string): DeployRefusal {
 
 export function engineMissing(missing: readonly string[]): DeployRefusal {
   return new DeployRefusal(
-    'no-engine',
+    'NO_ENGINE',
     `This host runs no functions: ${missing[0] ?? 'it has no container engine.'}`,
     [...missing.slice(1), 'Once it is there, deploy again.'].join(' '),
   );
@@ -131,7 +137,7 @@ export function engineMissing(missing: readonly string[]): DeployRefusal {
 
 export function engineAway(cause: string): DeployRefusal {
   return new DeployRefusal(
-    'engine-unavailable',
+    'ENGINE_UNAVAILABLE',
     `The container engine could not be reached: ${cause}`,
     'Ask the operator to look after it, and deploy again.',
   );
@@ -139,7 +145,7 @@ export function engineAway(cause: string): DeployRefusal {
 
 export function internalFailure(cause: unknown): DeployRefusal {
   return new DeployRefusal(
-    'internal',
+    'DEPLOYMENT_FAILED',
     'The deployment failed for a reason that is not its own.',
     'Deploy it again; the operator finds the cause in the log of Gantry.',
     { cause },

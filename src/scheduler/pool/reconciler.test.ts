@@ -231,7 +231,7 @@ test('drain ends all, requests in flight first; kept instances stay for the next
   const draining = sim.pool.drain({ keep: false, withinMs: 60_000 });
   const late = ask(sim.pool, target);
   await sim.time.advance(10_000);
-  assert.equal((late.error as { code: string }).code, 'SHUTTING_DOWN');
+  assert.equal((late.error as { code: string }).code, 'STOPPING');
   assert.equal(sim.driver.containers.size, 1);
   asked.result!.release({});
   await sim.time.advance(1_000);

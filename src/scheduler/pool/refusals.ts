@@ -3,6 +3,7 @@ import type { DeployedService } from '../../ports/functions.ts';
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import { ActivationError } from '../activation.ts';
 import type { Contract, ContractAnswer, StartFailure } from '../contracts/contract.ts';
+import { refusalCode, statusOfFailure } from '../refusal-codes.ts';
 import { DeadlineError } from '../timers.ts';
 
 /** Texts of every refusal of the pool, in one place. */
@@ -71,7 +72,7 @@ export function deletedDeployment(id: string): ActivationError {
 export function shuttingDown(): ActivationError {
   return new ActivationError({
     status: 503,
-    code: 'SHUTTING_DOWN',
+    code: 'STOPPING',
     message: 'Gantry is shutting down.',
     hint: 'Try again in a moment.',
     retryAfterSeconds: 5,
@@ -156,7 +157,7 @@ export function startError(error: unknown): ActivationError {
   if (isEngineFailure(error)) return engineAway((error as Error).message);
   if (error instanceof RegistryError) {
     return new ActivationError({
-      status: 502,
+      status: 503,
       code: 'ENVIRONMENT_INVALID',
       message: error.info.message,
       hint: error.info.hint ?? 'Deploy the service again once this is mended.',
@@ -165,9 +166,10 @@ export function startError(error: unknown): ActivationError {
   if (error instanceof RuntimeError) {
     const full = error.failure === 'disk-full';
     const badSpec = error.failure === 'invalid-spec';
+    const code = refusalCode(error.failure);
     return new ActivationError({
-      status: full ? 503 : 502,
-      code: error.failure.toUpperCase().replaceAll('-', '_'),
+      status: statusOfFailure(code),
+      code,
       message: `The function could not be started: ${error.message}`,
       hint: full
         ? 'The disk of the container engine is full: the operator has to make room.'

@@ -90,7 +90,7 @@ export async function releaseImages(
       tx,
       row,
       {
-        code: 'image-deleted',
+        code: 'IMAGE_DELETED',
         message: `The image${digest ? ` ${digest}` : ''} was deleted from its repository.`,
         hint: 'Push it again.',
       },

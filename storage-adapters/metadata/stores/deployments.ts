@@ -122,6 +122,13 @@ const hostsOfDeployment = query<{ project: string; deployment: string }, HostRow
 const parsed = <T>(json: string | null): T | undefined =>
   json === null ? undefined : (JSON.parse(json) as T);
 
+/** Codes of earlier versions: `no-such-image`. */
+const toReason = (json: string | null): DeploymentReason | undefined => {
+  const reason = parsed<DeploymentReason>(json);
+  if (!reason || !/^[a-z]+(?:-[a-z]+)*$/.test(reason.code)) return reason;
+  return { ...reason, code: reason.code.toUpperCase().replaceAll('-', '_') };
+};
+
 const toDeployment = (row: Row): Deployment => ({
   id: row.id,
   number: row.number,
@@ -130,7 +137,7 @@ const toDeployment = (row: Row): Deployment => ({
   environment: row.environment as FunctionEnvironment,
   name: row.name,
   state: row.state as DeploymentState,
-  reason: parsed<DeploymentReason>(row.reason),
+  reason: toReason(row.reason),
   snapshot: parsed<Snapshot>(row.snapshot),
   origin: JSON.parse(row.origin) as DeploymentOrigin,
   host: row.host,
