@@ -154,7 +154,7 @@ export function deploymentsContract(
     // What is on its way fails.
     await removeImage('w3');
     const third = await db.deployments.findById('dpl_w3_latest');
-    assert.deepEqual([third?.state, third?.reason?.code], ['failed', 'image-deleted']);
+    assert.deepEqual([third?.state, third?.reason?.code], ['failed', 'IMAGE_DELETED']);
     // What only its own name leads to ends.
     const preview = { projectId: 'prj_1', environment: 'preview', name: 'pr-1' } as const;
     await db.writer.run('MovePointer', { ...preview, deploymentId: null, actor: 'ada', now });
