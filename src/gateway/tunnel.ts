@@ -1,19 +1,14 @@
-import { type ClientRequest, type IncomingMessage, request, STATUS_CODES } from 'node:http';
-import { Socket } from 'node:net';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { InstanceLease } from '../scheduler/activation.ts';
 import { type ExchangeDeps, mostAttempts, timerLimit } from './exchange-deps.ts';
 import type { Redirect } from './placement.ts';
+import { closeSoon, headOf, joinEnds } from './raw-answer.ts';
 import { instanceFailed, internal, malformed, refusalOf, tooLate } from './refusal.ts';
 import { reportEnd } from './report.ts';
 import { hasBody } from './request-body.ts';
 import { cleanResponseHeaders } from './response-headers.ts';
 import { type Placed, serverTiming, upstreamHeaders } from './upstream-request.ts';
-
-const keepAliveMs = 60_000;
-/** Without a byte, once the container has said that it sends no more. */
-const endedMs = 60_000;
-const lingerMs = 5_000;
 
 /**
  * A connection that is to become something else than HTTP, such as a WebSocket. It holds its place in the
@@ -150,7 +145,7 @@ export class Tunnel {
     upstream.end();
   }
 
-  /** The head of the container's answer, byte by byte: the HTTP server has given the connection away. */
+  /** The head of the container's answer. */
   #answer(res: IncomingMessage, placed: Placed, lease: InstanceLease, sentAt: number): void {
     const status = res.statusCode!;
     const added = {
@@ -178,29 +173,18 @@ export class Tunnel {
     clearTimeout(this.#timer);
     this.#container = container;
     const client = this.#client;
-    // Those who vanish without a word would hold their place for ever.
-    for (const end of [client, container])
-      if (end instanceof Socket) end.setKeepAlive(true, keepAliveMs);
-    // So would those who never close after the container has.
-    container.once('end', () => {
-      if (client instanceof Socket) client.setTimeout(endedMs, () => client.destroy());
-    });
-    if (head.length > 0) container.unshift(head);
-    if (this.#head.length > 0) client.unshift(this.#head);
+    joinEnds({ socket: client, head: this.#head }, { socket: container, head });
     client.on('data', (chunk: Buffer) => {
       this.#sent += chunk.length;
     });
     container.on('data', (chunk: Buffer) => {
       this.#received += chunk.length;
     });
-    container.on('error', () => {});
     // What broke on one side cannot end well on the other; an end alone may.
     container.once('close', () => {
       if (!container.readableEnded) client.destroy();
       else if (client.closed) this.#end(this.#status, undefined);
     });
-    client.pipe(container);
-    container.pipe(client);
   }
 
   /** Answers in place of the container, and closes. Does nothing where the request is done. */
@@ -272,17 +256,4 @@ export class Tunnel {
       responseBytes: this.#received,
     });
   }
-}
-
-/** A client that was answered may be slow to close, but not for ever. */
-function closeSoon(client: Duplex): void {
-  client.resume();
-  const timer = setTimeout(() => client.destroy(), lingerMs);
-  client.once('close', () => clearTimeout(timer));
-}
-
-function headOf(status: number, pairs: readonly string[]): string {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
-  for (let at = 0; at < pairs.length; at += 2) head += `${pairs[at]}: ${pairs[at + 1]}\r\n`;
-  return `${head}\r\n`;
 }

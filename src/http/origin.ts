@@ -13,13 +13,27 @@ export interface Origin {
 
 const hostPattern = /^(?:[a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
 
+/** Whose request it is that another process of this installation forwarded; undefined: none did. */
+export interface ForwardedRequests {
+  of(
+    req: IncomingMessage,
+  ):
+    | { readonly address: string; readonly host: string; readonly proto: 'http' | 'https' }
+    | undefined;
+}
+
 export class Origins {
   readonly #proxies = new BlockList();
   readonly #publicUrl: string | undefined;
+  readonly #forwarded: ForwardedRequests | undefined;
 
   /** `trustedProxies`: addresses and CIDR ranges whose X-Forwarded headers are believed. */
-  constructor(options: { trustedProxies: readonly string[]; publicUrl: string | undefined }) {
+  constructor(
+    options: { trustedProxies: readonly string[]; publicUrl: string | undefined },
+    forwarded?: ForwardedRequests,
+  ) {
     this.#publicUrl = options.publicUrl;
+    this.#forwarded = forwarded;
     for (const range of options.trustedProxies) {
       const [address, bits] = range.split('/') as [string, string | undefined];
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
@@ -43,18 +57,21 @@ export class Origins {
   requested(
     req: IncomingMessage,
   ): { readonly host: string; readonly proto: 'http' | 'https' } | undefined {
+    const forwarded = this.#forwarded?.of(req);
+    if (forwarded) return { host: forwarded.host, proto: forwarded.proto };
     const trusted = this.#isProxy(req.socket.remoteAddress);
     const host = (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
     if (!hostPattern.test(host)) return undefined;
-    const forwarded = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
+    const told = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
     const encrypted = (req.socket as TLSSocket).encrypted === true;
-    const proto =
-      forwarded === 'https' || forwarded === 'http' ? forwarded : encrypted ? 'https' : 'http';
+    const proto = told === 'https' || told === 'http' ? told : encrypted ? 'https' : 'http';
     return { host, proto };
   }
 
   /** The client's address: the last one that no trusted proxy added. */
   clientAddress(req: IncomingMessage): string {
+    const forwarded = this.#forwarded?.of(req);
+    if (forwarded) return forwarded.address;
     const direct = req.socket.remoteAddress ?? '';
     if (!this.#isProxy(direct)) return direct;
     const hops = String(req.headers['x-forwarded-for'] ?? '')
