@@ -12,7 +12,7 @@ export interface OpenUpload {
 }
 
 /** More idle uploads than this would only hold descriptors and buffers. */
-const mostIdle = 128;
+export const mostIdle = 128;
 const idleMs = 60_000;
 /** Forgetting one costs its first request a look at the store. */
 const mostUntouched = 10_000;

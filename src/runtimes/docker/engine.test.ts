@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+// Loaded before the first deadline runs.
+import 'dockerode';
 import { Engine, EngineError } from './engine.ts';
 import { findEngine } from './engine-address.ts';
 import { openDockerDriver } from './open-docker.ts';

@@ -1,8 +1,9 @@
 import { Agent } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
+import { connect } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as after } from 'node:timers/promises';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import type { EngineAddress } from './engine-address.ts';
 
@@ -57,7 +58,8 @@ const accepted = Object.fromEntries([101, 200, 201, 202, 204, 304].map((code) =>
  */
 export class Engine {
   readonly address: EngineAddress;
-  readonly #modem: Modem;
+  readonly #settings: Docker.DockerOptions;
+  #modem: Promise<Modem> | undefined;
   readonly #agent: Agent;
   readonly #deadline: number;
 
@@ -76,7 +78,7 @@ export class Engine {
       agent: this.#agent,
       ...(options.version ? { version: options.version } : {}),
     };
-    this.#modem = new Docker(settings).modem as Modem;
+    this.#settings = settings;
   }
 
   /** The answer's JSON. */
@@ -98,6 +100,18 @@ export class Engine {
     this.#agent.destroy();
   }
 
+  /** dockerode takes 35 MB of memory: only who has an engine loads it. */
+  #loaded(limit: number): Promise<Modem> {
+    this.#modem ??= reach(this.address, limit)
+      .then(() => import('dockerode'))
+      .then(({ default: Dockerode }) => new Dockerode(this.#settings).modem as Modem)
+      .catch((error: unknown) => {
+        this.#modem = undefined;
+        throw error;
+      });
+    return this.#modem;
+  }
+
   async #dial(request: EngineRequest, kind: object): Promise<unknown> {
     try {
       return await this.#dialOnce(request, kind);
@@ -111,6 +125,9 @@ export class Engine {
     const { signal } = request;
     signal?.throwIfAborted();
     const limit = request.deadline ?? this.#deadline * (request.slow ? 4 : 1);
+    const modem = await this.#loaded(limit).catch((error: unknown) => {
+      throw this.#explained(error, request, undefined);
+    });
     const abort = new AbortController();
     const onAbort = () => abort.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -126,7 +143,7 @@ export class Engine {
       answer = await new Promise((resolve, reject) => {
         // The modem does not tell of an answer that breaks off in its midst.
         abort.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
-        this.#modem.dial(dialled(request, kind, abort.signal), (error, answer) =>
+        modem.dial(dialled(request, kind, abort.signal), (error, answer) =>
           error ? reject(error as Error) : resolve(answer),
         );
       });
@@ -168,6 +185,19 @@ export class Engine {
       { cause: error },
     );
   }
+}
+
+/** Rejects with the error of a connection that is not taken, within `limit` milliseconds; 0: whenever. */
+function reach({ socketPath, host, port }: EngineAddress, limit: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = socketPath ? connect(socketPath) : connect(port!, host);
+    socket.setTimeout(limit, () => socket.destroy(new Error('it took no connection in time')));
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+  });
 }
 
 /**
