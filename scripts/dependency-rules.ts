@@ -42,6 +42,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   'compose.ts': [
     'compose-owner.ts',
     'compose-registry.ts',
+    'compose-store.ts',
     ...common,
     ...subjects,
     'sandboxes',
@@ -55,10 +56,13 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   'compose-registry.ts': [...common, ...subjects, 'http'],
   // Opens that half again where it changes hands.
   'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'runtimes', ...common],
+  'compose-store.ts': [...common, 'storage-adapters'],
+  // The commands that work on whole installations, without a server.
+  'compose-backup.ts': ['compose-store.ts', ...common, 'maintenance', 'storage-adapters'],
   'main.ts': ['compose.ts', 'config', 'observability', 'oci'],
 
   // Until the API comes: the socket's words, and the whole without a server where none runs.
-  cli: ['oci', 'config', 'projects', 'compose.ts'],
+  cli: ['oci', 'config', 'projects', 'maintenance', 'compose.ts', 'compose-backup.ts'],
 
   runtimes: ['oci', 'ports'],
   'storage-adapters': ['oci', 'ports'],

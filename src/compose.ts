@@ -1,6 +1,5 @@
 /** The only file that constructs adapters and hands them to the rest. */
 import { join } from 'node:path';
-import { createFilesystemBlobStore } from '../storage-adapters/blobs/filesystem/store.ts';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import type { KeyRings } from './auth/key-rings.ts';
@@ -14,6 +13,7 @@ import { TokenExchange } from './auth/token-exchange.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { openOwnedFunctions } from './compose-owner.ts';
 import { keyRingsOf, openRegistry } from './compose-registry.ts';
+import { openBlobStore } from './compose-store.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
@@ -381,24 +381,5 @@ function adminOf(
     },
     plan: config.plan,
     ...rest,
-  });
-}
-
-async function openBlobStore(config: Config): Promise<BlobStore> {
-  const { storage, s3 } = config;
-  if (storage.type === 'filesystem') {
-    return createFilesystemBlobStore({ folder: config.blobs });
-  }
-  // Loaded where it is used: the SDK is large.
-  const { createS3BlobStore } = await import('../storage-adapters/blobs/s3/store.ts');
-  return createS3BlobStore({
-    bucket: storage.bucket,
-    prefix: storage.prefix,
-    ...(s3.endpoint && { endpoint: s3.endpoint }),
-    ...(s3.publicEndpoint && { publicEndpoint: s3.publicEndpoint }),
-    ...(s3.region && { region: s3.region }),
-    redirect: s3.redirect,
-    forcePathStyle: s3.pathStyle,
-    maxLayerSize: Math.max(...Object.values(plansWith(config)).map((plan) => plan.layer)),
   });
 }

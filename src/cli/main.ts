@@ -10,6 +10,7 @@ process.exitCode = await runCli({
   env: process.env,
   cwd: process.cwd(),
   version,
+  tty: process.stderr.isTTY === true,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
 });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
+import { addBackupCommands, type Upkeep } from './commands/backup.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addAccountCommands, addMemberCommands } from './commands/people.ts';
 import { addPolicyCommands } from './commands/policy.ts';
@@ -12,12 +13,13 @@ import { addTokenCommands } from './commands/token.ts';
 export interface ProgramOptions {
   readonly version: string;
   readonly run: Run;
+  readonly upkeep: Upkeep;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
 }
 
 /** All commands. Throws `CommanderError` rather than end the process: code 0 for help, else wrong usage. */
-export function createProgram({ version, run, out, err }: ProgramOptions): Command {
+export function createProgram({ version, run, upkeep, out, err }: ProgramOptions): Command {
   const program = new Command('gantry')
     .description('An OCI registry, scoped to teams and projects.')
     .version(version, '--version', 'print the version')
@@ -47,5 +49,6 @@ Examples:
   addPolicyCommands(admin, run);
   addRepositoryCommands(admin, run);
   addKeyCommands(admin, run);
+  addBackupCommands(admin, upkeep, out);
   return program;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Command } from 'commander';
 import { methodSchemas } from '../projects/admin-schemas.ts';
+import type { Upkeep } from './commands/backup.ts';
 import { createProgram } from './program.ts';
 import { Refused } from './refused.ts';
 import { runCli } from './run-cli.ts';
@@ -37,6 +38,7 @@ async function cli(line: string | readonly string[], result: unknown = {}): Prom
       },
       close: () => {},
     }),
+    upkeep: new Proxy({} as Upkeep, { get: () => async () => ({ some: 'result' }) }),
   });
   return { code, out, err, asked };
 }
@@ -240,6 +242,7 @@ function leaves(command: Command, words: string[] = []): [string[], Command][] {
 const program = createProgram({
   version: '0',
   run: async () => {},
+  upkeep: {} as Upkeep,
   out: () => {},
   err: () => {},
 });

@@ -2,9 +2,11 @@ import { CommanderError } from 'commander';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Run } from './command.ts';
+import type { Upkeep } from './commands/backup.ts';
 import { type Connection, openConnection, toRefused } from './connection.ts';
 import { createProgram } from './program.ts';
 import { Refused } from './refused.ts';
+import { upkeepOf } from './upkeep.ts';
 
 export interface CliProcess {
   /** Without the program's own name. */
@@ -16,6 +18,10 @@ export interface CliProcess {
   readonly err: (text: string) => void;
   /** The way to the methods; by socket or data folder unless given. */
   readonly connect?: (process: CliProcess) => Promise<Connection>;
+  /** Whether somebody watches `err`: long commands then say how far they are. */
+  readonly tty?: boolean;
+  /** Backup, restore and move; those of this program unless given. */
+  readonly upkeep?: Upkeep;
 }
 
 const refusedCode = 1;
@@ -32,7 +38,13 @@ export async function runCli(cli: CliProcess): Promise<number> {
       await connection.close();
     }
   };
-  const program = createProgram({ version: cli.version, run, out: cli.out, err: cli.err });
+  const program = createProgram({
+    version: cli.version,
+    run,
+    upkeep: cli.upkeep ?? upkeepOf(cli),
+    out: cli.out,
+    err: cli.err,
+  });
   try {
     await program.parseAsync([...cli.args], { from: 'user' });
     return 0;

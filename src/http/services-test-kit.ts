@@ -223,7 +223,7 @@ export async function openApplication(
       },
       status: () => ({
         ...{ version: '0', url: 'http://127.0.0.1:5050', running: true, pid: 1 },
-        ...{ data: '/data', storage: 'filesystem' },
+        ...{ data: '/data', storage: 'filesystem', database: 'sqlite' },
       }),
     }),
     principals: new Principals({ identities, login, oidc, sessions: cookies, used: () => {} }),

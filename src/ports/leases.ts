@@ -1,7 +1,7 @@
 import type { Awaitable } from './awaitable.ts';
 
-/** Work that one replica at a time does. */
-export type LeaseName = 'maintenance' | 'functions';
+/** Work that one replica at a time does; and each backup, while which the bytes of collected blobs stay. */
+export type LeaseName = 'maintenance' | 'functions' | `backup:${string}`;
 
 /** Who leads, as the database has it. */
 export interface Lease {

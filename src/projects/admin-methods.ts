@@ -92,6 +92,8 @@ export interface AdminStatus {
   readonly startedAt?: number;
   readonly data: string;
   readonly storage: string;
+  /** `sqlite` or `postgres`. */
+  readonly database: string;
 }
 
 export interface ProjectSettingsChange {

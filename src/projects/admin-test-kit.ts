@@ -66,6 +66,7 @@ export async function adminKit(t: TestContext): Promise<AdminKit> {
       pid: 1,
       data: folder,
       storage: 'filesystem',
+      database: 'sqlite',
     }),
     audit: (entry) => audited.push(entry),
   });

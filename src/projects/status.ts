@@ -12,5 +12,6 @@ export function statusOf(config: Config, url: string, startedAt?: number): Admin
     ...(startedAt !== undefined && { startedAt }),
     data: config.data,
     storage: config.storage.type,
+    database: config.databaseUrl === undefined ? 'sqlite' : 'postgres',
   };
 }

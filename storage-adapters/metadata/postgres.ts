@@ -9,7 +9,7 @@ import { PostgresWriter } from './postgres-writer.ts';
 import { storesOf } from './stores/index.ts';
 
 /** Of all Gantry's migrations; any number that nothing else in the database takes. */
-const migrationLock = 7_203_419_226;
+export const migrationLock = 7_203_419_226;
 
 /**
  * The metadata in Postgres, shared by any number of replicas. `url`: `postgres://user:password@host/database`;
@@ -30,7 +30,7 @@ export async function openPostgresMetadata(options: {
     await migrateTogether(pool);
   } catch (error) {
     await pool.end();
-    throw explain(error);
+    throw explainPostgres(error);
   }
   const executor = new PostgresExecutor(guarded(pool));
   const writer = new PostgresWriter(pool);
@@ -83,7 +83,7 @@ function guarded(pool: pg.Pool): Queryable {
   };
 }
 
-function explain(error: unknown): unknown {
+export function explainPostgres(error: unknown): unknown {
   const { code = '' } = error as { code?: string };
   if (code === '28P01' || code === '28000') {
     return refuse(

@@ -108,6 +108,34 @@ export function collectionContract(
     assert.equal((await db.blobs.resolve(path, digest('shared')))?.blob?.key, 'upl_second');
   });
 
+  test('while a backup holds them, the bytes of blobs stay, and those of ended uploads go', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const blob = await addBlob(db, repository.id, 'blob', 'upl_blob');
+    await db.writer.run('CollectLinks', {
+      links: [{ repositoryId: repository.id, digest: blob.digest }],
+      now: later,
+    });
+    const digests = [blob.digest];
+    await db.writer.run('CollectBlobs', { digests, now: later, delayMs: 0 });
+    await begun(db, repository.id);
+    await db.writer.run('CancelUpload', { id: 'upl_again', storeState: 'half' });
+    const due = async () => (await db.blobs.discardedKeys(10, later)).map(({ key }) => key).sort();
+    const hold = (ttlMs: number) =>
+      db.writer.run('AcquireLease', { name: 'backup:1', holder: '1', ttlMs });
+    assert.deepEqual(await due(), ['upl_again', 'upl_blob']);
+    await hold(60_000);
+    assert.deepEqual(await due(), ['upl_again']);
+    await db.writer.run('ReleaseLease', { name: 'backup:1', holder: '1' });
+    assert.deepEqual(await due(), ['upl_again', 'upl_blob']);
+    await hold(60_000);
+    // One that was killed holds nothing for ever.
+    await hold(-1);
+    assert.deepEqual(await due(), ['upl_again', 'upl_blob']);
+    await db.writer.run('AcquireLease', { name: 'maintenance', holder: '1', ttlMs: 60_000 });
+    assert.deepEqual(await due(), ['upl_again', 'upl_blob']);
+  });
+
   test('whole tables are read page by page', async (t) => {
     const db = await open(t);
     const { repository } = await populate(db);

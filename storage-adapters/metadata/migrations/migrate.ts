@@ -21,7 +21,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
 
 export const schemaVersion = migrations.length;
 
-const appliedVersion = query<object, { version: number }>((db) =>
+export const appliedVersion = query<object, { version: number }>((db) =>
   db.selectFrom('migrations').select((e) => e.fn.max('version').as('version')),
 );
 const recordVersion = query<{ version: number; at: number }>((db, p) =>
@@ -30,9 +30,14 @@ const recordVersion = query<{ version: number; at: number }>((db, p) =>
 
 /**
  * Brings the schema to this program's version, inside the caller's transaction. Throws where the
- * database is newer than the program: an older program would misread it.
+ * database is newer than the program: an older program would misread it. `to`: an older version, for facts that
+ * are of that version.
  */
-export async function migrate(executor: Executor, now: number): Promise<void> {
+export async function migrate(
+  executor: Executor,
+  now: number,
+  to: number = schemaVersion,
+): Promise<void> {
   const { dialect } = executor;
   await execute(
     executor,
@@ -50,7 +55,7 @@ export async function migrate(executor: Executor, now: number): Promise<void> {
       'Start the newer program: this one would misread it.',
     );
   }
-  for (let version = applied + 1; version <= schemaVersion; version++) {
+  for (let version = applied + 1; version <= to; version++) {
     for (const step of migrations[version - 1]!(dialect)) await execute(executor, step);
     await recordVersion.run(executor, { version, at: now });
   }

@@ -83,11 +83,27 @@ const pending = query<{ limit: number }, { digest: string; compression: string; 
 const discarded = query<
   { now: number; limit: number },
   { key: string; store_state: string | null }
->((db, p) =>
+>((db, p, { now }) =>
   db
     .selectFrom('discarded_keys')
     .select(['key', 'store_state'])
     .where('due_at', '<=', p('now'))
+    // What was a blob (it has no upload's state) may be in the facts that a backup read before.
+    .where((e) =>
+      e.or([
+        e('store_state', 'is not', null),
+        e.not(
+          e.exists(
+            e
+              .selectFrom('leases')
+              .select('leases.name')
+              .where('leases.name', '>=', 'backup:')
+              .where('leases.name', '<', 'backup;')
+              .where('leases.expires_at', '>', now),
+          ),
+        ),
+      ]),
+    )
     .limit(p('limit')),
 );
 

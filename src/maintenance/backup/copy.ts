@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { algorithmOf, formatDigest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { bytesOf, type ListedBlob } from './blob-list.ts';
+
+/** How far a long command is; `done` and `total` are bytes, or blobs where `unit` says so. */
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+  readonly unit: 'bytes' | 'blobs' | 'rows';
+}
+export type OnProgress = (progress: Progress) => void;
+
+export interface LostBlob {
+  readonly digest: string;
+  readonly why: string;
+}
+
+/** Where blobs are copied to. */
+export interface BlobTarget {
+  /** Whether it is there already, whole and durable. */
+  has(blob: ListedBlob): Promise<boolean>;
+  /**
+   * Takes all of `source`, handing each chunk to `observe`; asks `right` at the end, and keeps nothing where it says
+   * no. What it keeps is durable.
+   */
+  write(
+    blob: ListedBlob,
+    source: Readable,
+    observe: (chunk: Buffer) => void,
+    right: () => boolean,
+  ): Promise<void>;
+}
+
+export interface Copied {
+  readonly copied: { readonly count: number; readonly bytes: number };
+  /** There before. */
+  readonly kept: { readonly count: number; readonly bytes: number };
+  /** That the source lacks, or holds damaged. */
+  readonly lost: LostBlob[];
+}
+
+const atOnce = 4;
+
+/** Copies what the target lacks; each blob's digest is checked on the way. Can be run again after any crash. */
+export async function copyBlobs(
+  blobs: readonly ListedBlob[],
+  source: (blob: ListedBlob) => Promise<Readable>,
+  target: BlobTarget,
+  options: { step: string; progress?: OnProgress | undefined; check?: () => void },
+): Promise<Copied> {
+  const { step, progress, check } = options;
+  const total = bytesOf(blobs);
+  const copied = { count: 0, bytes: 0 };
+  const kept = { count: 0, bytes: 0 };
+  const lost: LostBlob[] = [];
+  let done = 0;
+  const tell = (bytes: number): void => {
+    done += bytes;
+    progress?.({ step, done, total, unit: 'bytes' });
+  };
+  tell(0);
+  await forEach(blobs, async (blob) => {
+    check?.();
+    if (await target.has(blob)) {
+      kept.count += 1;
+      kept.bytes += blob.size;
+      tell(blob.size);
+      return;
+    }
+    const why = await copyOne(blob, source, target, tell);
+    if (why !== undefined) lost.push({ digest: blob.digest, why });
+    else {
+      copied.count += 1;
+      copied.bytes += blob.size;
+    }
+  });
+  return { copied, kept, lost: lost.sort((a, b) => (a.digest < b.digest ? -1 : 1)) };
+}
+
+/** Why it could not be had; undefined: it is there now. */
+async function copyOne(
+  blob: ListedBlob,
+  source: (blob: ListedBlob) => Promise<Readable>,
+  target: BlobTarget,
+  tell: (bytes: number) => void,
+): Promise<string | undefined> {
+  const opened = await openOrWhy(blob, source);
+  if (typeof opened === 'string') return opened;
+  const checked = checkOf(blob);
+  try {
+    await target.write(
+      blob,
+      opened,
+      (chunk) => {
+        checked.observe(chunk);
+        tell(chunk.length);
+      },
+      () => checked.why() === undefined,
+    );
+  } finally {
+    opened.destroy();
+  }
+  return checked.why();
+}
+
+/** Reads a blob to its end. Why it is not what it should be; undefined: it is. */
+export async function verifyBlob(
+  blob: ListedBlob,
+  source: (blob: ListedBlob) => Promise<Readable>,
+): Promise<string | undefined> {
+  const opened = await openOrWhy(blob, source);
+  if (typeof opened === 'string') return opened;
+  const checked = checkOf(blob);
+  for await (const chunk of opened) checked.observe(chunk as Buffer);
+  return checked.why();
+}
+
+async function openOrWhy(
+  blob: ListedBlob,
+  source: (blob: ListedBlob) => Promise<Readable>,
+): Promise<Readable | string> {
+  try {
+    return await source(blob);
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === 'blob-unknown') return 'it is missing';
+    throw error;
+  }
+}
+
+function checkOf(blob: ListedBlob) {
+  const algorithm = algorithmOf(blob.digest);
+  const hash = createHash(algorithm);
+  let bytes = 0;
+  let why: string | undefined | null = null;
+  return {
+    observe(chunk: Buffer): void {
+      hash.update(chunk);
+      bytes += chunk.length;
+    },
+    /** After the last chunk. */
+    why(): string | undefined {
+      if (why === null) {
+        const digest = formatDigest(algorithm, hash);
+        if (bytes !== blob.size) why = `it has ${bytes} bytes and not ${blob.size}`;
+        else why = digest === blob.digest ? undefined : `its bytes hash to ${digest}`;
+      }
+      return why;
+    },
+  };
+}
+
+/** A few at a time. The first failure ends the rest, once what runs has ended. */
+export async function forEach<T>(
+  items: Iterable<T>,
+  work: (item: T) => Promise<void>,
+  count: number = atOnce,
+): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.next(); !next.done && !failure; next = queue.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: count }, worker));
+  if (failure) throw failure.error;
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LeaseName } from '../../../src/ports/leases.ts';
+import { acquireLease, releaseLease } from '../commands/leases.ts';
+import type { Executor } from '../database.ts';
+import { openSqlite, SqliteExecutor } from '../dialects/sqlite.ts';
+import { appliedVersion } from '../migrations/migrate.ts';
+import type { DatabasePlace } from './open-rows.ts';
+
+/** Since when there are leases. Programs before it know of no holds. */
+const leasesSince = 6;
+
+/**
+ * Keeps the bytes of collected blobs for `ttlMs` from now on, whatever replicas run. Written beside the server's own
+ * writer, as a transaction of its own: with or without a server, and without a change of the schema.
+ */
+export async function holdBytes(
+  place: DatabasePlace,
+  name: LeaseName,
+  ttlMs: number,
+): Promise<void> {
+  await write(place, (tx) => acquireLease(tx, { name, holder: name, ttlMs }));
+}
+
+export async function releaseBytes(place: DatabasePlace, name: LeaseName): Promise<void> {
+  await write(place, (tx) => releaseLease(tx, { name, holder: name }));
+}
+
+async function write(
+  { folder, databaseUrl }: DatabasePlace,
+  work: (tx: Executor) => Promise<unknown>,
+): Promise<void> {
+  if (databaseUrl !== undefined) {
+    const { withPostgres } = await import('./postgres-rows.ts');
+    await withPostgres(databaseUrl, async (tx) => {
+      if (await knowsLeases(tx)) await work(tx);
+    });
+    return;
+  }
+  const file = join(folder, 'gantry.db');
+  if (!existsSync(file)) return;
+  const db = openSqlite(file, 'write');
+  try {
+    const tx = new SqliteExecutor(db);
+    if (await knowsLeases(tx)) await work(tx);
+  } finally {
+    db.close();
+  }
+}
+
+async function knowsLeases(tx: Executor): Promise<boolean> {
+  return ((await appliedVersion.get(tx, {}))?.version ?? 0) >= leasesSince;
+}
