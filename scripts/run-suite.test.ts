@@ -21,6 +21,7 @@ function suiteOf(t: TestContext, files: Readonly<Record<string, string>>) {
     about: 'a sample',
     files: ['tests/*.test.ts'],
     atOnce: 1,
+    budget: 1,
     limit: 1,
   };
   return async (
@@ -137,6 +138,30 @@ test('an interrupted suite is ended and counts as failed', async (t) => {
   const { failed, failures } = await run({}, { abort: AbortSignal.abort() });
   assert.ok(failed > 0);
   assert.match(failures.at(-1)!, /was interrupted/);
+});
+
+test('a suite has a budget where all of it runs on its own topology', async (t) => {
+  const run = suiteOf(t, { 'a.test.ts': `${head} test('x', () => {});` });
+  assert.equal((await run({ budget: 1.5 })).budget, 90);
+  assert.equal((await run({}, { quick: true })).budget, undefined);
+});
+
+test('a topology is told to the tests, and the setup runs before them', async (t) => {
+  const run = suiteOf(t, {
+    'setup.ts': `export function globalSetup() { process.env.PREPARED = 'yes'; }`,
+    'a.test.ts': `${head} test('x', () =>
+      assert.deepEqual([process.env.GANTRY_TEST_TOPOLOGY, process.env.PREPARED], ['filesystem+sqlite', 'yes']));`,
+  });
+  const { passed, failed } = await run({ topology: 'filesystem+sqlite', setup: 'tests/setup.ts' });
+  assert.deepEqual([passed, failed], [1, 0]);
+});
+
+test('what fails after all files is a failure', async (t) => {
+  const run = suiteOf(t, {
+    'setup.ts': `export function globalTeardown() { throw new Error('it did not end well'); }`,
+    'a.test.ts': `${head} test('x', () => {});`,
+  });
+  assert.ok((await run({ setup: 'tests/setup.ts' })).failed > 0);
 });
 
 const counts = { passed: 1, failed: 0, skipped: 0, failures: [], skips: [], complete: true };

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { topologyNamed, topologyObstacle } from '../conformance/topologies/topology.ts';
 import type { TestCounts } from './test-reporter.ts';
 import type { CheckSuite, FileSuite, Suite } from './test-suites.ts';
 
@@ -12,6 +13,8 @@ export interface SuiteResult {
   readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
+  /** Seconds that it may take; undefined where not all of it ran. */
+  readonly budget?: number;
   readonly failures: readonly string[];
   readonly skips: readonly { readonly test: string; readonly reason: string }[];
 }
@@ -19,6 +22,8 @@ export interface SuiteResult {
 export interface RunOptions {
   readonly root: string;
   readonly quick: boolean;
+  /** In place of the suite's own. */
+  readonly topology?: string | undefined;
   /** Only files whose path holds one of these; all where it is empty. */
   readonly filters: readonly string[];
   /** Takes a whole line. */
@@ -29,7 +34,7 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-type Outcome = Omit<SuiteResult, 'name' | 'seconds'>;
+type Outcome = Omit<SuiteResult, 'name' | 'seconds' | 'budget'>;
 
 /** Runs one suite to its end. Never rejects: a suite that crashes or runs no test counts as failed. */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<SuiteResult> {
@@ -43,7 +48,12 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Suite
   } else {
     outcome = await runFiles(suite, options);
   }
-  return { name: suite.name, seconds: (performance.now() - start) / 1000, ...outcome };
+  const whole = !options.quick && options.filters.length === 0 && !options.topology;
+  return {
+    ...{ name: suite.name, seconds: (performance.now() - start) / 1000 },
+    ...(whole && { budget: suite.budget * 60 }),
+    ...outcome,
+  };
 }
 
 function skippedWhole(name: string, reason: string): Outcome {
@@ -83,6 +93,13 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
     options.say(`  ✗ FAILED: there is no test file: ${suite.files.join(' ')}`);
     return failedWhole('there is no test file');
   }
+  const topology = options.topology ?? (suite.topology === 'any' ? undefined : suite.topology);
+  const obstacle = topology && topologyObstacle(topologyNamed(topology));
+  if (obstacle) {
+    options.say(`  - skipped: ${obstacle}`);
+    return skippedWhole(suite.name, obstacle);
+  }
+  if (suite.byHand) options.say(`  not here: ${suite.byHand}`);
   const folder = await mkdtemp(join(tmpdir(), 'gantry-test-'));
   const countsFile = join(folder, 'counts.json');
   try {
@@ -92,10 +109,12 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
       '--test-reporter-destination=stdout',
       // Much of the quick set waits for time-outs: more at once fill the waits.
       `--test-concurrency=${suite.atOnce + (options.quick && suite.atOnce > 1 ? 2 : 0)}`,
+      ...(suite.setup ? [`--test-global-setup=${suite.setup}`] : []),
       ...files,
     ];
     const env = {
       GANTRY_TEST_COUNTS: countsFile,
+      GANTRY_TEST_TOPOLOGY: topology,
       GANTRY_TEST_QUICK: options.quick ? '1' : undefined,
     };
     const ended = await run(args, env, suite, options, options.print);

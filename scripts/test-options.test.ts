@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import test from 'node:test';
 import type { SuiteResult } from './run-suite.ts';
@@ -12,7 +13,7 @@ const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ 
 test('nothing asked: all suites in their order', () => {
   assert.deepEqual(
     names([]),
-    'lint types check-deps check-size unit contract spec attacks api official clients faults replicas functions'.split(
+    'lint types check-deps check-size unit contract spec attacks api official clients on-s3 on-postgres on-replicas faults replicas functions'.split(
       ' ',
     ),
   );
@@ -32,11 +33,33 @@ test('parts of paths narrow the files', () => {
   assert.deepEqual(parseTestArgs(['--only', 'unit', 'src/config']).filters, ['src/config']);
 });
 
+test('--topology is for suites that run on any', () => {
+  const args = ['--topology', 's3+sqlite', '--only'];
+  assert.equal(parseTestArgs([...args, 'spec,clients']).topology, 's3+sqlite');
+  assert.throws(() => parseTestArgs([...args, 'unit']), /spec, official, clients/);
+  assert.throws(() => parseTestArgs(args.slice(0, 2)), /--only/);
+  assert.throws(() => parseTestArgs(['--topology', 'moon']), /there are filesystem\+sqlite, s3/);
+});
+
+test('CONTRIBUTING.md lists each suite with its budget, and they come to less than an hour', () => {
+  const text = readFileSync(resolve(import.meta.dirname, '..', 'CONTRIBUTING.md'), 'utf8');
+  const rows = new Map(
+    [...text.matchAll(/^\| ([a-z\d, -]+) \|.*\| ([\d.]+) \|$/gm)].flatMap((row) =>
+      row[1]!.split(', ').map((name) => [name, Number(row[2])] as const),
+    ),
+  );
+  for (const { name, budget } of suites) assert.equal(rows.get(name), budget, name);
+  assert.equal(rows.size, suites.length);
+  // The official program is nobody's but the one who has it.
+  const all = suites.filter(({ name }) => name !== 'official');
+  assert.ok(all.reduce((sum, { budget }) => sum + budget, 0) < 60);
+});
+
 test('what --quick leaves out says why', () => {
   const left = suites.filter(({ notQuick }) => notQuick);
   assert.deepEqual(
     left.map(({ name }) => name),
-    ['api', 'clients', 'faults', 'replicas', 'functions'],
+    ['api', 'clients', 'on-s3', 'on-postgres', 'on-replicas', 'faults', 'replicas', 'functions'],
   );
 });
 
@@ -67,6 +90,16 @@ test('the summary ends with the counted line', () => {
   assert.match(text, /unit: a\.test\.ts: x/);
   assert.match(text, /2 × no docker/);
   assert.match(text, /^all +12 +1 +2 +2\.0$/m);
+  assert.doesNotMatch(text, /budget:/i);
+});
+
+test('the summary tells what took longer than it may', () => {
+  const text = summary([
+    result('unit', { passed: 1, seconds: 61, budget: 60 }),
+    result('spec', { passed: 1, seconds: 59, budget: 60 }),
+  ]);
+  assert.match(text, /Over budget.*\n {2}unit took 61 s of 60 s\n\n/);
+  assert.match(text, /^unit +1 +0 +0 +61\.0 +60$/m);
 });
 
 const program = resolve(import.meta.dirname, 'test.ts');

@@ -4,6 +4,8 @@ export type Suite = CheckSuite | FileSuite;
 interface Common {
   readonly name: string;
   readonly about: string;
+  /** Minutes that it may take where CI runs, on two cores; more is told in the summary (CONTRIBUTING.md lists them). */
+  readonly budget: number;
   /** Minutes after which it is ended and counted as failed. */
   readonly limit: number;
   /** Why `--quick` leaves it out. */
@@ -25,6 +27,27 @@ export interface FileSuite extends Common {
   readonly slow?: { readonly files: readonly string[]; readonly why: string };
   /** Programs of conformance/tools that are built before it, unless `--quick`. */
   readonly tools?: readonly string[] | 'all';
+  /** What Gantry is made of there (conformance/topologies). `any`: --topology may say; the files know a default. */
+  readonly topology?: string;
+  /** Runs before all files and after them: one Gantry for all files. */
+  readonly setup?: string;
+  /** What it leaves out, and how that is run by hand. */
+  readonly byHand?: string;
+}
+
+const setup = 'conformance/topologies/setup.ts';
+
+/** The specification, and the clients that are quickest, on another topology. */
+function onTopology(name: string, topology: string, about: string): FileSuite {
+  return {
+    kind: 'files',
+    name,
+    about,
+    files: ['conformance/spec/*.test.ts', 'conformance/clients/{crane,skopeo,docker-29}.test.ts'],
+    ...{ topology, setup, atOnce: 2, budget: 1.5, limit: 10, tools: 'all' },
+    byHand: `all clients and the official program: npm test -- --topology ${topology} --only clients,official`,
+    notQuick: `takes a minute: run npm test, or npm test -- --only ${name}`,
+  };
 }
 
 /** In the order in which they run: what is quick to tell comes first. */
@@ -34,6 +57,7 @@ export const suites: readonly Suite[] = [
     name: 'lint',
     about: 'format and lint (biome)',
     program: ['node_modules/@biomejs/biome/bin/biome', 'ci', '--colors=off'],
+    budget: 0.5,
     limit: 3,
   },
   {
@@ -41,6 +65,7 @@ export const suites: readonly Suite[] = [
     name: 'types',
     about: 'types (tsc)',
     program: ['node_modules/typescript/bin/tsc', '--noEmit', '--pretty', 'false'],
+    budget: 0.5,
     limit: 5,
   },
   {
@@ -48,6 +73,7 @@ export const suites: readonly Suite[] = [
     name: 'check-deps',
     about: 'arrows between folders point one way',
     program: ['scripts/check-deps.ts'],
+    budget: 0.2,
     limit: 1,
   },
   {
@@ -55,6 +81,7 @@ export const suites: readonly Suite[] = [
     name: 'check-size',
     about: 'no source file over 300 lines',
     program: ['scripts/check-size.ts'],
+    budget: 0.2,
     limit: 1,
   },
   {
@@ -72,6 +99,7 @@ export const suites: readonly Suite[] = [
       why: 'runs whole servers or waits: npm test -- --only unit',
     },
     atOnce: 2,
+    budget: 5,
     limit: 10,
   },
   {
@@ -84,6 +112,7 @@ export const suites: readonly Suite[] = [
       why: 'runs S3 servers that fail: npm test -- --only contract',
     },
     atOnce: 2,
+    budget: 3.5,
     limit: 20,
     tools: ['versitygw'],
   },
@@ -92,8 +121,10 @@ export const suites: readonly Suite[] = [
     name: 'spec',
     about: 'the distribution-spec by section, fuzz',
     files: ['conformance/{spec,fuzz}/**/*.test.ts'],
+    ...{ topology: 'any', setup },
     slow: { files: ['conformance/fuzz/*.test.ts'], why: 'takes a while: npm test -- --only spec' },
     atOnce: 2,
+    budget: 1.5,
     limit: 20,
     tools: ['versitygw'],
   },
@@ -110,6 +141,7 @@ export const suites: readonly Suite[] = [
       why: 'starts servers of its own, or waits: npm test -- --only attacks',
     },
     atOnce: 2,
+    budget: 5,
     limit: 30,
   },
   {
@@ -118,6 +150,7 @@ export const suites: readonly Suite[] = [
     about: 'the API as its OpenAPI document says (schemathesis)',
     files: ['conformance/api/**/*.test.ts'],
     atOnce: 1,
+    budget: 4.5,
     limit: 15,
     tools: ['python'],
     notQuick: 'schemathesis asks for three minutes: run npm test, or npm test -- --only api',
@@ -127,7 +160,9 @@ export const suites: readonly Suite[] = [
     name: 'official',
     about: "the OCI project's own program, where OCI_CONFORMANCE names it",
     files: ['conformance/official/**/*.test.ts'],
+    topology: 'any',
     atOnce: 1,
+    budget: 4,
     limit: 20,
   },
   {
@@ -135,17 +170,31 @@ export const suites: readonly Suite[] = [
     name: 'clients',
     about: 'docker, buildx, skopeo, crane … against a real server',
     files: ['conformance/clients/**/*.test.ts'],
+    topology: 'any',
     atOnce: 1,
+    budget: 5,
     limit: 60,
     tools: 'all',
     notQuick: 'real clients take minutes: run npm test, or npm test -- --only clients',
   },
+  onTopology('on-s3', 's3+sqlite', 'spec and clients with blobs on S3'),
+  onTopology(
+    'on-postgres',
+    'filesystem+postgres',
+    'spec and clients with the database in Postgres',
+  ),
+  onTopology(
+    'on-replicas',
+    's3+postgres+replicas',
+    'spec and clients on two replicas behind nginx, each request to the next',
+  ),
   {
     kind: 'files',
     name: 'faults',
     about: 'kill -9, lost writes, broken S3, memory',
     files: ['conformance/faults/**/*.test.ts'],
     atOnce: 1,
+    budget: 10,
     limit: 60,
     tools: 'all',
     notQuick: 'faults take minutes: run npm test, or npm test -- --only faults',
@@ -156,6 +205,7 @@ export const suites: readonly Suite[] = [
     about: 'two replicas on Postgres and S3 behind nginx, and what ends one of them',
     files: ['conformance/replicas/**/*.test.ts'],
     atOnce: 1,
+    budget: 3.5,
     limit: 6,
     tools: ['versitygw'],
     notQuick: 'takes minutes: run npm test, or npm test -- --only replicas',
@@ -166,6 +216,7 @@ export const suites: readonly Suite[] = [
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],
     atOnce: 1,
+    budget: 12,
     limit: 30,
     tools: 'all',
     notQuick: 'container engines take minutes: run npm test, or npm test -- --only functions',

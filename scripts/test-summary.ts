@@ -9,9 +9,16 @@ export function summary(results: readonly SuiteResult[]): string {
   if (reasons.size > 0) {
     lines.push('Skipped:', ...[...reasons].map(([reason, n]) => `  ${n} × ${reason}`), '');
   }
-  lines.push(row('suite', 'passed', 'failed', 'skipped', 'seconds'));
-  for (const { name, passed, failed, skipped, seconds } of results) {
-    lines.push(row(name, passed, failed, skipped, seconds.toFixed(1)));
+  const over = results.filter(({ seconds, budget = Infinity }) => seconds > budget);
+  if (over.length > 0) {
+    const told = over.map(
+      ({ name, seconds, budget }) => `  ${name} took ${seconds.toFixed(0)} s of ${budget} s`,
+    );
+    lines.push('Over budget (CONTRIBUTING.md; no failure):', ...told, '');
+  }
+  lines.push(row('suite', 'passed', 'failed', 'skipped', 'seconds', 'budget'));
+  for (const { name, passed, failed, skipped, seconds, budget = '' } of results) {
+    lines.push(row(name, passed, failed, skipped, seconds.toFixed(1), budget).trimEnd());
   }
   const seconds = sum(results, 'seconds').toFixed(1);
   const [passed, failed, skipped] = totals(results);

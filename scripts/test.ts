@@ -53,11 +53,12 @@ async function runAll(options: TestOptions, selected: readonly Suite[]): Promise
     if (abort.signal.aborted) break;
     say(`\n== ${suite.name}: ${suite.about}`);
     if (!options.quick) installTools(suite, ready);
-    const { quick, filters } = options;
+    const { quick, filters, topology } = options;
     const result = await runSuite(suite, {
       root,
       quick,
       filters,
+      topology,
       say,
       print,
       signal: abort.signal,

@@ -1,6 +1,6 @@
 /**
- * The OCI project's own conformance program against a Gantry with nothing in it. Its path is given in
- * OCI_CONFORMANCE; OCI_RESULTS_DIR keeps its reports.
+ * The OCI project's own conformance program against a Gantry with nothing in it, of each topology. Its path is
+ * given in OCI_CONFORMANCE; OCI_RESULTS_DIR keeps its reports.
  */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { describe, test } from 'node:test';
 import { startGantry } from '../clients/harness.ts';
 import { run } from '../clients/support/run.ts';
 import { makeSandbox } from '../clients/support/sandbox.ts';
-import { chosenStorages, filesystem, s3Proxied } from '../clients/support/storages.ts';
+import { chosenTopology, topologies, topologyObstacle } from '../topologies/topology.ts';
 import { parseReport } from './report.ts';
 
 /** What each version of the program leaves out by its own settings, and why that is not ours. */
@@ -26,21 +26,17 @@ const obstacle = program
   : 'OCI_CONFORMANCE does not name the conformance program';
 
 describe('OCI conformance', () => {
-  for (const storage of chosenStorages([filesystem, s3Proxied])) {
+  for (const topology of process.env.GANTRY_TEST_TOPOLOGY ? [chosenTopology()] : topologies) {
     for (const version of Object.keys(notAsked)) {
-      const skip = obstacle ?? storage.obstacle?.();
-      test(`OCI_VERSION=${version} on ${storage.name}`, skip ? { skip } : {}, async (t) => {
+      const skip = obstacle ?? topologyObstacle(topology);
+      test(`OCI_VERSION=${version} on ${topology.name}`, skip ? { skip } : {}, async (t) => {
         await using stack = new AsyncDisposableStack();
         const sandbox = makeSandbox();
         stack.defer(() => sandbox.remove());
-        const { env, stop } = await storage.start(sandbox);
-        stack.defer(stop);
-        const gantry = await startGantry({ folder: sandbox.fresh('server'), env });
+        const gantry = await startGantry({ folder: sandbox.fresh('server'), topology });
         stack.defer(() => gantry.stop());
         const kept = process.env.OCI_RESULTS_DIR;
-        const results = kept
-          ? join(kept, `${version}-${storage.name.replaceAll(' ', '-')}`)
-          : sandbox.fresh('results');
+        const results = kept ? join(kept, `${version}-${topology.name}`) : sandbox.fresh('results');
         mkdirSync(results, { recursive: true });
 
         const { stdout, stderr } = await run(program!, [], {

@@ -14,7 +14,7 @@ import {
   sendChunk,
 } from './push.ts';
 
-const fixture = useServer();
+const fixture = useServer({ own: true });
 
 describe('Cancel a blob upload', () => {
   for (const sent of [0, 1_000])

@@ -26,12 +26,13 @@ test('Determining Support: without credentials 401 says where to sign in', async
   assert.equal(/service="([^"]*)"/.exec(challenge)?.[1], host);
 });
 
-test('Determining Support: the realm is on the host that the client used', async () => {
+test('Determining Support: the realm is on the host that the client used, or the public one', async () => {
+  const { publicUrl } = fixture.server;
   for (const host of ['registry.example.test:8443', 'localhost', '[::1]:5000']) {
     const answer = await fixture.registry.as(undefined).get('/v2/', { headers: { host } });
     expectStatus(answer, 401);
     const challenge = answer.header('www-authenticate') ?? '';
-    assert.ok(challenge.includes(`realm="http://${host}/token"`), challenge);
+    assert.ok(challenge.includes(`realm="${publicUrl ?? `http://${host}`}/token"`), challenge);
   }
 });
 

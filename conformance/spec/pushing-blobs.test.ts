@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { expectError, expectHeader, expectStatus } from './check.ts';
+import { expectError, expectStatus } from './check.ts';
 import { addQuery } from './client.ts';
 import { content, digestOf, uniqueBytes, unknownDigest } from './content.ts';
 import { useServer } from './fixture.ts';
@@ -255,16 +255,13 @@ describe('POST then PUT: sessions', () => {
     expectStatus(answer, 202);
   });
 
-  test('POST then PUT: a Location is on the host that the client used, or relative', async () => {
+  test('POST then PUT: a Location is on the host that the client used or the public one, or relative', async () => {
     const repository = fixture.repository();
     const headers = { host: 'registry.example.test' };
-    const answer = await fixture.registry.ask('POST', `/v2/${repository}/blobs/uploads/`, {
-      headers,
-    });
-    expectHeader(
-      expectStatus(answer, 202),
-      'location',
-      /^(?:\/|http:\/\/registry\.example\.test\/)/,
-    );
+    const path = `/v2/${repository}/blobs/uploads/`;
+    const answer = await fixture.registry.ask('POST', path, { headers });
+    const location = expectStatus(answer, 202).header('location') ?? '';
+    const host = fixture.server.publicUrl ?? 'http://registry.example.test';
+    assert.ok(location.startsWith('/') || location.startsWith(`${host}/`), location);
   });
 });

@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { startEnv } from '../tools/start-env.ts';
+import type { Bootstrap } from '../faults/support/gantry.ts';
+import { startDeployment } from '../topologies/deployment.ts';
+import { servicesFor } from '../topologies/services.ts';
+import { chosenTopology } from '../topologies/topology.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-
-/** What the first start writes to `<data>/bootstrap.json`. */
-export interface Bootstrap {
-  readonly url: string;
-  /** Host and port, as in an image's reference. */
-  readonly registry: string;
-  readonly teamId: string;
-  readonly teamSlug: string;
-  readonly projectSlug: string;
-  readonly token: string;
-}
+export type { Bootstrap };
 
 export interface ServerOptions {
   /** Settings on top of those that place the server on a free loopback port and a fresh folder. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds until it must be ready. */
-  readonly readyWithin?: number;
 }
 
 /** A Gantry process under test, on a data folder of its own. */
@@ -35,6 +20,8 @@ export interface GantryServer {
   readonly dataFolder: string;
   /** `http://127.0.0.1:<port>`, the same over restarts. */
   readonly origin: string;
+  /** What it says its address is, where it was told; else it goes by what it is asked by. */
+  readonly publicUrl: string | undefined;
   readonly pid: number;
   /** Everything written to stdout and stderr so far, over all starts. */
   output(): string;
@@ -46,126 +33,61 @@ export interface GantryServer {
   stop(): Promise<void>;
 }
 
-/** Settings of the storage under test that a caller of the suites may choose; nothing else is inherited. */
-function inheritedEnv(): Record<string, string> {
-  const kept = /^(PATH|HOME|TMPDIR|LANG|AWS_.*|GANTRY_STORAGE|GANTRY_S3_.*)$/;
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env))
-    if (value !== undefined && kept.test(name)) env[name] = value;
-  return env;
-}
+/** What another process has to know of one. */
+export type SharedServer = Pick<GantryServer, 'bootstrap' | 'dataFolder' | 'origin' | 'publicUrl'>;
 
+/** The environment of a command that works on that folder; no setting is inherited. */
 export function serverEnv(dataFolder: string): Record<string, string> {
-  return { ...inheritedEnv(), GANTRY_DATA: dataFolder };
+  const { PATH = '', HOME = '' } = process.env;
+  return { PATH, HOME, GANTRY_DATA: dataFolder };
 }
 
+/** On the topology that GANTRY_TEST_TOPOLOGY names. */
 export async function startServer(options: ServerOptions = {}): Promise<GantryServer> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'gantry-spec-'));
-  const readyWithin = options.readyWithin ?? 30_000;
-  let env: Record<string, string> = {
-    ...startEnv,
-    ...serverEnv(dataFolder),
-    GANTRY_HOST: '127.0.0.1',
-    GANTRY_PORT: '0',
-    // Tests fail to log in as many strangers would, all from one address.
-    GANTRY_RATE_LOGIN_FAILURES: '0',
-    ...options.env,
-  };
-  let child: ChildProcess | undefined;
-  let bootstrap: Bootstrap | undefined;
-  const output: string[] = [];
-
-  async function begin(): Promise<void> {
-    const started = spawn(process.execPath, ['src/main.ts'], {
-      cwd: root,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child = started;
-    for (const stream of [started.stdout, started.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => output.push(text));
-    const deadline = Date.now() + readyWithin;
-    for (;;) {
-      if (started.exitCode !== null || started.signalCode !== null)
-        throw new Error(`the server ended before it was ready:\n${output.join('')}`);
-      bootstrap ??= await readBootstrap(dataFolder);
-      if (bootstrap && (await isReady(bootstrap.url))) return;
-      if (Date.now() > deadline) {
-        started.kill('SIGKILL');
-        throw new Error(`the server was not ready in ${readyWithin} ms:\n${output.join('')}`);
-      }
-      await delay(20);
-    }
-  }
-
-  async function halt(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const running = child;
-    child = undefined;
-    if (!running) return;
-    if (running.exitCode === null && running.signalCode === null) {
-      const closed = once(running, 'close');
-      running.kill(signal);
-      const hard = setTimeout(() => running.kill('SIGKILL'), 20_000);
-      await closed;
-      clearTimeout(hard);
-    }
-    if (signal === 'SIGTERM')
-      assert.deepEqual(
-        { code: running.exitCode, signal: running.signalCode },
-        { code: 0, signal: null },
-        `SIGTERM must end the server with code 0 within 20 s; its output ends with:\n${output.join('').slice(-4_000)}`,
-      );
-  }
-
-  try {
-    await begin();
-  } catch (error) {
-    await halt('SIGKILL');
-    await rm(dataFolder, { recursive: true, force: true });
-    throw error;
-  }
-  const ready = bootstrap!;
-  const origin = ready.url.replace(/\/+$/, '');
-  return {
-    bootstrap: ready,
-    dataFolder,
-    origin,
-    get pid(): number {
-      assert.ok(child?.pid, 'the server does not run');
-      return child.pid;
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(dataFolder, { recursive: true, force: true }));
+  const topology = chosenTopology();
+  const { services, stop } = await servicesFor(topology);
+  stack.defer(stop);
+  const deployment = await startDeployment({
+    ...{ topology, services, folder: dataFolder },
+    settings: {
+      // Tests fail to log in as many strangers would, all from one address.
+      GANTRY_RATE_LOGIN_FAILURES: '0',
+      ...options.env,
     },
-    output: () => output.join(''),
-    halt,
-    async resume(more = {}) {
-      env = { ...env, GANTRY_PORT: new URL(origin).port, ...more };
-      await begin();
-    },
-    async stop() {
-      try {
-        await halt();
-      } finally {
-        await rm(dataFolder, { recursive: true, force: true });
-      }
-    },
-  };
-}
-
-async function readBootstrap(folder: string): Promise<Bootstrap | undefined> {
-  try {
-    return JSON.parse(await readFile(join(folder, 'bootstrap.json'), 'utf8')) as Bootstrap;
-  } catch {
-    return undefined;
-  }
-}
-
-function isReady(url: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const ask = request(new URL('/readyz', url), { agent: false, timeout: 2_000 }, (answer) => {
-    answer.resume();
-    answer.on('end', () => resolve(answer.statusCode === 200));
   });
-  ask.on('error', () => resolve(false));
-  ask.on('timeout', () => ask.destroy());
-  ask.end();
-  return promise;
+  stack.defer(() => deployment.stop());
+  const running = stack.move();
+  return {
+    ...{ dataFolder, origin: deployment.origin, bootstrap: deployment.bootstrap },
+    publicUrl: deployment.settings.GANTRY_PUBLIC_URL,
+    get pid(): number {
+      const only = deployment.server(0);
+      assert.ok(topology.replicas === 1 && deployment.runs(0), 'no single server runs');
+      return only.pid;
+    },
+    output: () => deployment.output(),
+    halt: (signal) => deployment.halt(signal),
+    resume: (env) => deployment.resume(env),
+    stop: () => running.disposeAsync(),
+  };
+}
+
+/** The one that conformance/topologies/setup.ts has started for all files of a suite, which ends it, too. */
+export function sharedServer(): GantryServer | undefined {
+  const text = process.env.GANTRY_TEST_SERVER;
+  if (!text) return undefined;
+  const { bootstrap, dataFolder, origin, publicUrl } = JSON.parse(text) as SharedServer;
+  const refuse = (): never =>
+    assert.fail('other files use this server, too: useServer({ own: true })');
+  return {
+    ...{ bootstrap, dataFolder, origin, publicUrl },
+    get pid() {
+      return refuse();
+    },
+    ...{ output: refuse, halt: refuse, resume: refuse },
+    stop: async () => {},
+  };
 }

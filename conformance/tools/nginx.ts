@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+const fields = ['$upstream_addr', '$request_method', '$request_uri', '$status'];
 const program = '/usr/sbin/nginx';
 export const nginxConfig = join(import.meta.dirname, '..', '..', 'deploy', 'nginx.conf');
 
@@ -16,7 +17,17 @@ export function nginxObstacle(): string | undefined {
 
 export interface Nginx {
   readonly origin: string;
+  /** Every request so far, and which upstream answered it. */
+  traffic(): Traffic[];
   stop(): Promise<void>;
+}
+
+export interface Traffic {
+  /** `host:port`; several by comma where the first did not answer. */
+  readonly upstream: string;
+  readonly method: string;
+  readonly target: string;
+  readonly status: number;
 }
 
 /** The file as it is deployed, with `port` to listen on and the replicas at `upstreams` (host:port). */
@@ -41,8 +52,10 @@ export async function startNginx(port: number, upstreams: readonly string[]): Pr
   const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `  ${kind}_temp_path ${join(folder, kind)};`)
     .join('\n');
+  const log = join(folder, 'traffic');
   const text = configFor(readFileSync(nginxConfig, 'utf8'), port, upstreams)
-    .replace(/^http \{$/m, `http {\n${own}`)
+    .replace(/^http \{$/m, `http {\n${own}\n  log_format traffic '${fields.join('\t')}';`)
+    .replace(/^ *access_log off;$/m, `  access_log ${log} traffic;`)
     .replace('worker_processes auto', 'worker_processes 1');
   writeFileSync(config, text);
   const globals = `daemon off; pid ${join(folder, 'pid')}; error_log ${join(folder, 'log')};`;
@@ -67,7 +80,17 @@ export async function startNginx(port: number, upstreams: readonly string[]): Pr
     await stop();
     throw new Error(`nginx did not start: ${words.trim()}`);
   }
-  return { origin: `http://127.0.0.1:${port}`, stop };
+  return { origin: `http://127.0.0.1:${port}`, traffic: () => readTraffic(log), stop };
+}
+
+function readTraffic(log: string): Traffic[] {
+  return readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [upstream = '', method = '', target = '', status] = line.split('\t');
+      return { upstream, method, target, status: Number(status) };
+    });
 }
 
 function answers(port: number): Promise<boolean> {

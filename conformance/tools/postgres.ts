@@ -84,12 +84,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     server.kill(signal);
     await ended;
   };
-  const database = async (name: string): Promise<string> => {
-    const args = ['-h', '127.0.0.1', '-p', String(port), '-U', 'gantry', name];
-    const created = spawnSync(join(bin, 'createdb'), args, { encoding: 'utf8' });
-    if (created.status !== 0) throw new Error(`createdb failed: ${created.stderr}`);
-    return `${base}/${name}`;
-  };
+  const database = (name: string): Promise<string> => createDatabase(base, name);
   await start();
   return {
     get pid() {
@@ -104,6 +99,16 @@ export async function startPostgres(): Promise<PostgresServer> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** In the server at `base` (a URL without a database), where it is not there yet; its URL. */
+export async function createDatabase(base: string, name: string): Promise<string> {
+  const { hostname, port, username } = new URL(base);
+  const args = ['-h', hostname, '-p', port, '-U', username, name];
+  const created = spawnSync(join(programs()!, 'createdb'), args, { encoding: 'utf8' });
+  if (created.status !== 0 && !created.stderr.includes('already exists'))
+    throw new Error(`createdb failed: ${created.stderr}`);
+  return `${base}/${name}`;
 }
 
 function programs(): string | undefined {

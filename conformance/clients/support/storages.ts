@@ -31,9 +31,11 @@ const byName: Readonly<Record<string, Storage>> = {
 
 /**
  * Those that a suite runs on: its own, of which quick runs take the first. GANTRY_TEST_STORAGE names one for
- * every suite.
+ * every suite, and GANTRY_TEST_TOPOLOGY another topology, which says where bytes are.
  */
 export function chosenStorages(own: readonly Storage[] = [filesystem]): readonly Storage[] {
+  const topology = process.env.GANTRY_TEST_TOPOLOGY;
+  if (topology) return [{ ...filesystem, name: topology }];
   const name = process.env.GANTRY_TEST_STORAGE;
   if (name === undefined) return process.env.GANTRY_TEST_QUICK === '1' ? own.slice(0, 1) : own;
   const storage = byName[name];

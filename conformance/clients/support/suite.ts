@@ -4,6 +4,7 @@
  */
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { findProgram } from '../../tools/cache.ts';
+import { chosenTopology } from '../../topologies/topology.ts';
 import { type Gantry, startGantry } from '../harness.ts';
 import type { Credentials, Registry } from './registry.ts';
 import { makeSandbox, type Sandbox } from './sandbox.ts';
@@ -86,11 +87,14 @@ async function start<Client>(suite: ClientSuite<Client>, storage: Storage) {
   stack.defer(() => sandbox.remove());
   const { env, stop: stopStorage } = await storage.start(sandbox);
   stack.defer(stopStorage);
-  const gantry = await startGantry({ folder: sandbox.fresh('server'), env });
-  stack.defer(() => gantry.stop());
-  const [host, port] = gantry.bootstrap.registry.split(':') as [string, string];
-  const tap = await startWiretap({ host, port: Number(port) });
+  const tap = await startWiretap();
   stack.defer(() => tap.close());
+  // A server by itself answers under the name that it is asked by; replicas are told what clients use.
+  const front = chosenTopology().replicas > 1 ? { GANTRY_PUBLIC_URL: `http://${tap.host}` } : {};
+  const gantry = await startGantry({ folder: sandbox.fresh('server'), env: { ...env, ...front } });
+  stack.defer(() => gantry.stop());
+  const { hostname: host, port } = new URL(gantry.origin);
+  tap.aim({ host, port: Number(port) });
   const { teamId, token } = gantry.bootstrap;
   const credentials = { username: teamId, password: token };
   const context = { gantry, host: tap.host, tap, raw: gantry.raw, credentials, sandbox };

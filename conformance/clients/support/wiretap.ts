@@ -16,10 +16,17 @@ export interface Wiretap {
   /** `127.0.0.1:<port>`: what clients are given as the registry's host. */
   readonly host: string;
   readonly exchanges: readonly Exchange[];
+  /** Where connections go from now on. */
+  aim(target: Target): void;
   forget(): void;
   /** The newest exchanges, a line each, credentials left out. */
   tail(count?: number): string;
   close(): Promise<void>;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
 }
 
 const requestLine = /(GET|HEAD|POST|PUT|PATCH|DELETE) (\/\S*) HTTP\/1\.1\r\n/g;
@@ -27,10 +34,13 @@ const statusLine = /HTTP\/1\.1 ([2-5]\d\d)/g;
 /** Longer than any request line that clients send here; a line cut by a packet's end is found with the next. */
 const carried = 8192;
 
-export async function startWiretap(target: { host: string; port: number }): Promise<Wiretap> {
+/** Before it has a target, it takes no connection. */
+export async function startWiretap(first?: Target): Promise<Wiretap> {
+  let target = first;
   const exchanges: Exchange[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
+    if (!target) return client.destroy();
     const upstream = connect(target.port, target.host);
     const waiting: Exchange[] = [];
     listen(client, requestLine, ([, method, path]) => {
@@ -63,6 +73,9 @@ export async function startWiretap(target: { host: string; port: number }): Prom
   return {
     host: `127.0.0.1:${address.port}`,
     exchanges,
+    aim(next) {
+      target = next;
+    },
     forget() {
       exchanges.length = 0;
     },

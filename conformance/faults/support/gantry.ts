@@ -6,9 +6,11 @@ import { startEnv } from '../../tools/start-env.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 
-/** The parts of `<data>/bootstrap.json` that tests use. */
+/** What the first start writes to `<data>/bootstrap.json`. */
 export interface Bootstrap {
   readonly url: string;
+  /** Host and port, as in an image's reference. */
+  readonly registry: string;
   readonly teamId: string;
   readonly teamSlug: string;
   readonly projectSlug: string;
