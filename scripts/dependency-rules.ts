@@ -37,12 +37,15 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   gateway: [...common, 'scheduler'],
   sandboxes: [...common, 'scheduler'],
   builds: common,
+  // Between the processes of one server.
+  workers: [...common, 'registry'],
 
   http: [...common, ...subjects, 'sandboxes'],
   'compose.ts': [
     'compose-owner.ts',
     'compose-registry.ts',
     'compose-store.ts',
+    'compose-workers.ts',
     ...common,
     ...subjects,
     'sandboxes',
@@ -54,6 +57,13 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   'compose-functions.ts': [...common, ...subjects, 'sandboxes', 'http', 'runtimes'],
   // What every process that serves HTTP has.
   'compose-registry.ts': [...common, ...subjects, 'http'],
+  'compose-workers.ts': [...common, 'http', 'workers', 'worker.ts'],
+  'compose-worker.ts': [
+    ...['compose-registry.ts', 'compose-store.ts', 'workers', 'storage-adapters', ...common],
+    ...['auth', 'projects', 'registry', 'scheduler', 'gateway', 'http'],
+  ],
+  // A process of its own.
+  'worker.ts': ['compose-worker.ts', 'workers'],
   // Opens that half again where it changes hands.
   'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'runtimes', ...common],
   'compose-store.ts': [...common, 'storage-adapters'],

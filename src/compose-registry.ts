@@ -52,6 +52,8 @@ export interface RegistryDeps {
   readonly claims: BlobPushDeps['claims'];
   readonly planner: DeploymentPlanner;
   readonly deploymentUrl: (host: string) => string | undefined;
+  /** Keys were replaced here. */
+  readonly rotated?: (() => void) | undefined;
   /** Bytes are to be removed. */
   readonly discarded: () => void;
   /** Layers are to be measured. */
@@ -81,7 +83,7 @@ export async function openRegistry(
 ): Promise<OpenRegistry> {
   const { config, metadata, store, clock, logger, plans, wrappingKey, outbound, url } = deps;
   const { writer } = metadata;
-  const keyRings = keyRingsOf(config, metadata, clock, wrappingKey);
+  const keyRings = keyRingsOf(config, metadata, clock, wrappingKey, deps.rotated);
   const registryKeys = await keyRings.open('registry-token');
   const ttlSeconds = Math.floor(config.tokenTtl / 1000);
   const registryTokens = new RegistryTokens({ keys: registryKeys, clock, ttlSeconds });
@@ -181,10 +183,11 @@ export function keyRingsOf(
   metadata: Metadata,
   clock: Clock,
   wrappingKey: Buffer,
+  rotated?: () => void,
 ): KeyRings {
   const { keys, writer } = metadata;
   const newKeyId = () => newId('key');
   return new KeyRings({
-    ...{ keys, writer, wrappingKey, clock, newId: newKeyId, rules: keyRules(config) },
+    ...{ keys, writer, wrappingKey, clock, newId: newKeyId, rules: keyRules(config), rotated },
   });
 }

@@ -14,6 +14,7 @@ import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trus
 import { openOwnedFunctions } from './compose-owner.ts';
 import { keyRingsOf, openRegistry } from './compose-registry.ts';
 import { openBlobStore } from './compose-store.ts';
+import { fromWorkers, openWorkers, upgradesFromWorkers } from './compose-workers.ts';
 import type { Config } from './config/config.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
@@ -55,6 +56,8 @@ import { createManifestsPush } from './registry/push-manifest.ts';
 import { UploadClaims } from './registry/upload-claims.ts';
 
 const sweepEveryMs = 60_000;
+/** How often workers are told whether pushes deploy, where that has changed. */
+const tellEveryMs = 500;
 
 export interface Gantry {
   readonly url: string;
@@ -109,17 +112,27 @@ async function compose(
   const wrappingKey = await loadSecretKey(config);
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   opened.push(() => outbound.close());
+  const workers =
+    config.workers > 1
+      ? openWorkers({
+          ...{ config, writer, logger },
+          discarded: () => sweeper.wake(),
+          pushed: () => config.measure && measurer.wake(),
+        })
+      : undefined;
+  const deploys = () => functions?.current.planner.enabled() ?? false;
   const registry = await openRegistry(
     {
       ...{ config, metadata, store, clock, logger, plans, wrappingKey, outbound },
       url: () => url,
-      limiters: createMemoryRateLimiter,
-      claims: metadata.notices && new UploadClaims(writer, newId('rep')),
+      limiters: workers?.desk.limiters ?? createMemoryRateLimiter,
+      claims: metadata.notices ? new UploadClaims(writer, newId('rep')) : workers?.desk.claims,
       // Asked at each push: functions may come later, with their engine, or change hands.
-      planner: { plan: (push) => functions?.current.planner.plan(push) },
+      planner: { enabled: deploys, plan: (push) => functions?.current.planner.plan(push) },
       deploymentUrl: (host) => functions?.current.urlOf(host),
       discarded: () => sweeper.wake(),
       pushed: () => config.measure && measurer.wake(),
+      rotated: () => workers?.supervisor.rotated(),
     },
     opened,
   );
@@ -195,7 +208,9 @@ async function compose(
   const retainer = new Retainer(
     {
       ...{ ...metadata, clock, leads, undeleteForMs: config.undeleteFor },
-      flushUses: registry.flushUses,
+      flushUses: async () => {
+        await Promise.all([registry.flushUses(), workers?.supervisor.flushUses()]);
+      },
       failed: (cause) =>
         logger.warn('retention failed, will be tried again', { cause: describe(cause) }),
     },
@@ -272,25 +287,28 @@ async function compose(
     metrics: { access: config.metrics, token: config.metricsToken },
   });
   const listener = functions ? byHost(() => functions.current.gateway, app) : app;
+  const upgrades = functions && upgradesOf(() => functions.current.gateway);
   const server = await listen(
-    listener,
+    workers ? fromWorkers(listener) : listener,
     {
       host: config.host,
       port: config.port,
-      tls: config.tls,
+      socketPath: workers?.socketPath,
+      tls: workers ? undefined : config.tls,
       headersTimeoutMs: config.headersTimeout,
       keepAliveMs: config.keepAlive,
     },
-    functions && upgradesOf(() => functions.current.gateway),
+    upgrades && workers ? upgradesFromWorkers(upgrades) : upgrades,
   );
   opened.push(() => server.close());
   if (functions) opened.push(() => functions.close());
   // Once nothing is asked of them any more.
   if (functions) opened.push(() => functions.drain());
   opened.push(() => server.drain(config.drainTimeout));
+  opened.push(() => workers?.supervisor.drain(config.drainTimeout));
   // Before the drain: streams would never end by themselves.
   opened.push(() => events.followers.close());
-  url = config.publicUrl ?? server.url;
+  url = config.publicUrl ?? (await workers?.supervisor.start()) ?? server.url;
   const socket = await openAdminSocket({
     folder: config.data,
     admin,
@@ -308,6 +326,14 @@ async function compose(
   sweeper.wake();
   if (config.measure) measurer.wake();
   ready = true;
+  if (workers) {
+    const { supervisor } = workers;
+    const tell = () => supervisor.tell({ ready, deploys: deploys() });
+    tell();
+    const telling = setInterval(tell, tellEveryMs).unref();
+    opened.push(() => clearInterval(telling));
+    metrics.others = () => supervisor.scrapes();
+  }
   return {
     url,
     logger,
@@ -316,6 +342,7 @@ async function compose(
     functions: functions && { missing: functions.current.missing },
     async stop() {
       ready = false;
+      workers?.supervisor.tell({ ready });
       await closeAll();
     },
   };

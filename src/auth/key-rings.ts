@@ -28,6 +28,8 @@ export interface KeyRingsDeps {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly rules: Readonly<Record<KeyPurpose, KeyRule>>;
+  /** Others need not wait until they look again. */
+  readonly rotated?: (() => void) | undefined;
 }
 
 /** The keys of one purpose as they are at the moment of looking: the first signs, all verify. */
@@ -107,6 +109,7 @@ export class KeyRings {
     await writer.run('RotateKey', { key, replaces: newest?.id, retireAt: retiredAt, now });
     const loaded = this.#loaded.get(purpose);
     if (loaded) await this.#read(purpose, loaded);
+    this.#deps.rotated?.();
     return { purpose, id: key.id, signsAt, retiredAt };
   }
 

@@ -11,6 +11,8 @@ export interface Config {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Processes that answer clients of the registry; 1: this one does all. */
+  readonly workers: number;
   /** Scheme and authority without a trailing slash; undefined: as the client asked. */
   readonly publicUrl: string | undefined;
   /** The `aud` of OIDC tokens for this instance; undefined: the URL that it is reached by. */

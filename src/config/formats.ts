@@ -33,6 +33,7 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
     text === '*' ||
     /^sub:\S{1,255}$/.test(text) ||
     /^(?:[^\s@,:]{1,64}@)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text),
+  workers: (text) => text === 'auto' || /^(?:[1-9]|[1-5]\d|6[0-4])$/.test(text),
   'key-32': (text) => parseKey(text) !== undefined,
 };
 

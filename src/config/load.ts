@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { ConfigError } from './config-error.ts';
@@ -42,6 +43,7 @@ function toConfig(
     data: resolve(cwd, s.data),
     host: s.host,
     port: s.port,
+    workers: s.workers === 'auto' ? Math.min(64, availableParallelism()) : Number(s.workers),
     publicUrl: s.publicUrl === undefined ? undefined : new URL(s.publicUrl).origin,
     audience: s.audience,
     tls: tls ? { cert: resolve(cwd, s.tlsCert!), key: resolve(cwd, s.tlsKey!) } : undefined,

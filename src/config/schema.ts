@@ -17,6 +17,7 @@ import {
   text,
 } from './setting-schema.ts';
 import { signInSettings } from './sign-in-settings.ts';
+import { workerSettings } from './worker-settings.ts';
 
 export type { SettingSchema } from './setting-schema.ts';
 
@@ -50,6 +51,7 @@ const properties = {
     allowed: 'a whole number from 0 to 65535',
     example: '5050',
   },
+  ...workerSettings,
   publicUrl: {
     ...text,
     format: 'origin',

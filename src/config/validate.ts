@@ -13,6 +13,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  readonly workers: string;
   readonly publicUrl?: string;
   readonly audience?: string;
   readonly tlsCert?: string;

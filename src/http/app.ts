@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { MetricsAccess } from '../config/config.ts';
 import { describe } from '../oci/errors.ts';
 import type { ApiServices } from './api/api-services.ts';
@@ -11,6 +11,7 @@ import { createDiscoveryEndpoint, createJwksEndpoint } from './issuer-endpoints.
 import { createExchangeEndpoint, createRevocationEndpoint } from './oauth-endpoints.ts';
 import { createMetricsEndpoint, createReadyz, healthz } from './operations.ts';
 import { createRegistryHandler } from './registry-handler.ts';
+import type { Services } from './services.ts';
 import { createSignInRouter } from './sign-in-endpoints.ts';
 import { createFormLimit, createTokenEndpoint } from './token-endpoint.ts';
 
@@ -30,28 +31,63 @@ export function createApp(
     metrics: { access: MetricsAccess; token: string | undefined };
   },
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.enable('case sensitive routing');
-  app.set('query parser', 'simple');
-  const registry = createRegistryHandler(services);
-  const token = createTokenEndpoint(services);
-  app.get('/token', token);
-  const form = [
-    createFormLimit(services),
-    express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 }),
-  ];
-  app.post('/token', ...form, token);
+  const app = newApp();
+  const form = formOf(services);
+  serveRegistry(app, services, options.draining);
   app.post('/oauth/token', ...form, createExchangeEndpoint(services));
   app.post('/oauth/revoke', ...form, createRevocationEndpoint(services));
   app.get('/.well-known/openid-configuration', createDiscoveryEndpoint(services));
   app.get('/.well-known/jwks.json', createJwksEndpoint(services));
   app.use('/signin', createSignInRouter(services));
-  app.get('/healthz', healthz);
-  app.get('/readyz', createReadyz(services, options.draining));
   app.get('/metrics', createMetricsEndpoint(services, options.metrics));
   app.use('/api/v1', createApiRouter(services, options.routes));
+  return finish(app, services);
+}
+
+/** What clients of the registry need, without the rest. */
+export function createRegistryApp(
+  services: Services,
+  options: { draining: () => boolean },
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const app = newApp();
+  serveRegistry(app, services, options.draining);
+  return finish(app, services);
+}
+
+/** Whether `createRegistryApp` answers it. */
+export function isOfRegistry(url: string): boolean {
+  return isRegistryUrl(url) || /^\/(?:token|healthz|readyz)(?:\?|$)/.test(url);
+}
+
+function newApp(): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.set('query parser', 'simple');
+  return app;
+}
+
+function formOf(services: Services) {
+  return [
+    createFormLimit(services),
+    express.urlencoded({ extended: false, limit: '64kb', parameterLimit: 100 }),
+  ];
+}
+
+function serveRegistry(app: Express, services: Services, draining: () => boolean): void {
+  const token = createTokenEndpoint(services);
+  app.get('/token', token);
+  app.post('/token', ...formOf(services), token);
+  app.get('/healthz', healthz);
+  app.get('/readyz', createReadyz(services, draining));
+}
+
+function finish(
+  app: Express,
+  services: Services,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const registry = createRegistryHandler(services);
   app.use((_req: Request, res: Response) => {
     res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
   });

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { hashSecret } from '../auth/identities.ts';
 import type { MetricsAccess } from '../config/config.ts';
+import { directClient } from './direct-client.ts';
 import type { Services } from './services.ts';
 
 /** Alive: the event loop answers. */
@@ -32,7 +33,7 @@ export function createMetricsEndpoint(
       res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
       return;
     }
-    res.type(services.metrics.registry.contentType).send(await services.metrics.registry.metrics());
+    res.type(services.metrics.registry.contentType).send(await services.metrics.text());
   };
 }
 
@@ -48,6 +49,6 @@ function mayRead(
   if (access === 'on') return true;
   // Behind a proxy on this machine everybody comes from loopback: what was forwarded is from outside.
   const forwarded = req.headers['x-forwarded-for'] ?? req.headers.forwarded;
-  const address = req.socket.remoteAddress ?? '';
+  const { address } = directClient(req);
   return forwarded === undefined && /^(127\.|::1$|::ffff:127\.)/.test(address);
 }

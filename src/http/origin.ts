@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { refuse } from '../oci/errors.ts';
+import { directClient } from './direct-client.ts';
 
 /** Where a request came from and by which URL, as far as the connection and trusted proxies tell. */
 export interface Origin {
@@ -59,12 +59,12 @@ export class Origins {
   ): { readonly host: string; readonly proto: 'http' | 'https' } | undefined {
     const forwarded = this.#forwarded?.of(req);
     if (forwarded) return { host: forwarded.host, proto: forwarded.proto };
-    const trusted = this.#isProxy(req.socket.remoteAddress);
+    const client = directClient(req);
+    const trusted = this.#isProxy(client.address);
     const host = (trusted && firstOf(req.headers['x-forwarded-host'])) || req.headers.host || '';
     if (!hostPattern.test(host)) return undefined;
     const told = trusted ? firstOf(req.headers['x-forwarded-proto']) : undefined;
-    const encrypted = (req.socket as TLSSocket).encrypted === true;
-    const proto = told === 'https' || told === 'http' ? told : encrypted ? 'https' : 'http';
+    const proto = told === 'https' || told === 'http' ? told : client.encrypted ? 'https' : 'http';
     return { host, proto };
   }
 
@@ -72,7 +72,7 @@ export class Origins {
   clientAddress(req: IncomingMessage): string {
     const forwarded = this.#forwarded?.of(req);
     if (forwarded) return forwarded.address;
-    const direct = req.socket.remoteAddress ?? '';
+    const { address: direct } = directClient(req);
     if (!this.#isProxy(direct)) return direct;
     const hops = String(req.headers['x-forwarded-for'] ?? '')
       .split(',')

@@ -7,12 +7,15 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { listenPrivately } from '../config/private-socket.ts';
 import { awaitingContinue } from './body.ts';
 import { Connections } from './connections.ts';
 
 export interface ServerSettings {
   readonly host: string;
   readonly port: number;
+  /** In place of both: a socket in the file system, for this user alone. */
+  readonly socketPath?: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly headersTimeoutMs: number;
   readonly keepAliveMs: number;
@@ -26,7 +29,7 @@ export interface Upgrades {
 }
 
 export interface RunningServer {
-  /** Where it listens, as a client on this machine reaches it. */
+  /** Where it listens, as a client on this machine reaches it; empty for a socket in the file system. */
   readonly url: string;
   /**
    * Stops listening, and waits for requests under way, and for a moment for those that come on connections that
@@ -95,14 +98,18 @@ export async function listen(
     });
   }
   server.on('clientError', refuseMalformed);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(settings.port, settings.host, () => {
-      server.off('error', reject);
-      resolve();
+  if (settings.socketPath !== undefined) await listenPrivately(server, settings.socketPath);
+  else {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(settings.port, settings.host, () => {
+        server.off('error', reject);
+        resolve();
+      });
     });
-  });
-  const url = urlOf(server.address() as AddressInfo, settings.tls !== undefined);
+  }
+  const bound = server.address() as AddressInfo | string;
+  const url = typeof bound === 'string' ? '' : urlOf(bound, settings.tls !== undefined);
   const closed = Promise.withResolvers<void>();
   return {
     url,

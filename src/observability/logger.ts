@@ -30,9 +30,11 @@ export function maskSecrets(text: string): string {
 /** Where winston keeps the finished line. */
 const line = Symbol.for('message');
 
-export function createLogger(options: { level: string }): Logger {
+/** `fields`: of every line. */
+export function createLogger(options: { level: string; fields?: LogFields }): Logger {
   const logger = winston.createLogger({
     level: options.level,
+    ...(options.fields && { defaultMeta: options.fields }),
     format: winston.format.combine(
       winston.format.timestamp(),
       winston.format.json(),

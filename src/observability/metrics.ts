@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client';
 
 interface RouteMetrics {
   readonly total: Counter.Internal;
@@ -20,6 +27,8 @@ export class Metrics {
   readonly auditDropped: Counter<string>;
   /** Requests to the registry under way. */
   active = 0;
+  /** What the other processes of this server have counted, as `scrape` has it. */
+  others: (() => Promise<readonly object[]>) | undefined;
 
   constructor() {
     const registers = [this.registry];
@@ -100,6 +109,18 @@ export class Metrics {
     }
     metrics.total.inc();
     metrics.seconds.observe(milliseconds / 1000);
+  }
+
+  /** In the text format of Prometheus: of all processes of this server, added up. */
+  async text(): Promise<string> {
+    if (!this.others) return this.registry.metrics();
+    const all = [await this.scrape(), ...(await this.others())];
+    return AggregatorRegistry.aggregate(all as never).metrics();
+  }
+
+  /** What this process has counted; crosses processes. */
+  scrape(): Promise<object> {
+    return this.registry.getMetricsAsJSON();
   }
 
   delivery(state: string): void {

@@ -15,5 +15,7 @@ export interface PlannedPush {
 
 /** What a push deploys, decided before its transaction. Undefined: nothing. */
 export interface DeploymentPlanner {
+  /** Whether this installation runs functions now, or another process of it does. */
+  enabled(): boolean;
   plan(push: PlannedPush): DeploymentReservation | undefined;
 }

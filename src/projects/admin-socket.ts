@@ -1,6 +1,6 @@
-import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
-import { join, relative } from 'node:path';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { listenPrivately, shortPathOf } from '../config/private-socket.ts';
 import { RegistryError, refuse } from '../oci/errors.ts';
 import type { Admin } from './admin.ts';
 
@@ -24,24 +24,15 @@ export interface AdminSocketDeps {
 const mostRequestBytes = 64 * 1024;
 const mostConnections = 32;
 const idleMs = 60_000;
-/** `sun_path` of sockaddr_un, with its ending zero: 104 bytes on macOS, 108 on Linux. */
-const mostPathBytes = 103;
+const socketName = 'admin.sock';
 
 export function socketPath(folder: string): string {
-  return join(folder, 'admin.sock');
+  return join(folder, socketName);
 }
 
-/** What to give to `listen` and `connect`: the shorter of both ways to name the socket. */
+/** What to give to `listen` and `connect`. */
 export function shortSocketPath(folder: string): string {
-  const path = socketPath(folder);
-  const short = relative(process.cwd(), path);
-  const best = short.length < path.length ? short : path;
-  if (Buffer.byteLength(best) <= mostPathBytes) return best;
-  throw refuse(
-    'invalid',
-    `The path of the admin socket, ${path}, is longer than the ${mostPathBytes} bytes that a Unix socket may have.`,
-    'Set GANTRY_DATA to a folder with a shorter path.',
-  );
+  return shortPathOf(folder, socketName);
 }
 
 /**
@@ -50,7 +41,6 @@ export function shortSocketPath(folder: string): string {
  */
 export async function openAdminSocket(deps: AdminSocketDeps): Promise<AdminSocket> {
   const path = shortSocketPath(deps.folder);
-  if (existsSync(path)) await removeStale(path);
   const connections = new Set<Connection>();
   const server = createServer((socket) => {
     const connection = new Connection(socket, deps);
@@ -58,17 +48,7 @@ export async function openAdminSocket(deps: AdminSocketDeps): Promise<AdminSocke
     socket.on('close', () => connections.delete(connection));
   });
   server.maxConnections = mostConnections;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once('error', reject);
-  // The mode must be right from the first moment, and `listen` binds before it returns.
-  const before = process.umask(0o177);
-  try {
-    server.listen(path, resolve);
-  } finally {
-    process.umask(before);
-  }
-  await promise;
-  chmodSync(path, 0o600);
+  await listenPrivately(server, path);
   return {
     async close() {
       const closed = Promise.withResolvers<void>();
@@ -77,22 +57,6 @@ export async function openAdminSocket(deps: AdminSocketDeps): Promise<AdminSocke
       await closed.promise;
     },
   };
-}
-
-async function removeStale(path: string): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const probe = connect(path, () => resolve(true));
-  probe.on('error', () => resolve(false));
-  const answered = await promise;
-  probe.destroy();
-  if (answered) {
-    throw refuse(
-      'conflict',
-      `Another process answers on ${path}: one Gantry at a time runs on a data folder.`,
-      'Stop the other one, or set GANTRY_DATA to another folder.',
-    );
-  }
-  rmSync(path, { force: true });
 }
 
 class Connection {

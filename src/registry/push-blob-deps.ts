@@ -2,7 +2,7 @@ import type { BlobStore } from '../ports/blob-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { Uploads } from '../ports/uploads.ts';
-import type { UploadClaims } from './upload-claims.ts';
+import type { Claims } from './upload-claims.ts';
 
 export interface BlobPushDeps {
   readonly store: BlobStore;
@@ -14,6 +14,6 @@ export interface BlobPushDeps {
   readonly expiryMs: number;
   /** Called when keys were discarded, so that their bytes are removed soon. */
   readonly discarded: () => void;
-  /** Where other replicas may write to the same uploads. */
-  readonly claims?: UploadClaims | undefined;
+  /** Where other processes may write to the same uploads. */
+  readonly claims?: Claims | undefined;
 }

@@ -7,7 +7,7 @@ import type { ChunkOptions } from './chunk-options.ts';
 import { hashStored, rehash } from './hash-stored.ts';
 import { digestSoFar, newHash, type OpenUpload, OpenUploads } from './open-uploads.ts';
 import type { BlobPushDeps } from './push-blob-deps.ts';
-import type { UploadClaim } from './upload-claims.ts';
+import type { Claim } from './upload-claims.ts';
 import {
   busyUpload,
   checkRange,
@@ -16,7 +16,6 @@ import {
   unknownUpload,
 } from './upload-refusals.ts';
 
-export type { ChunkOptions } from './chunk-options.ts';
 export type { BlobPushDeps } from './push-blob-deps.ts';
 
 /** A step of a push: start, append, finish, cancel. Upload ids are storage keys. */
@@ -24,7 +23,7 @@ export class BlobPush {
   readonly #deps: BlobPushDeps;
   readonly #open = new OpenUploads();
   /** Of uploads that a request here writes to. */
-  readonly #claims = new Map<string, UploadClaim>();
+  readonly #claims = new Map<string, Claim>();
 
   constructor(deps: BlobPushDeps) {
     this.#deps = deps;
@@ -39,11 +38,12 @@ export class BlobPush {
     subject: string,
     algorithm: DigestAlgorithm,
   ): Promise<UploadRow> {
-    const { clock, newUploadId, expiryMs, writer } = this.#deps;
+    const { clock, newUploadId, expiryMs, writer, claims } = this.#deps;
     const now = clock.now();
     const row = { id: newUploadId(), repositoryId, subject, algorithm, expiresAt: now + expiryMs };
     await writer.run('StartUpload', { ...row, now });
     this.#open.begun(row.id);
+    claims?.begun?.(row.id);
     return { ...row, offset: 0, digestSoFar: undefined, storeState: '' };
   }
 
@@ -136,7 +136,7 @@ export class BlobPush {
 
   async #resume(row: UploadRow, algorithm: DigestAlgorithm): Promise<OpenUpload> {
     const held = this.#open.take(row.id);
-    if (held && held.writer.offset === row.offset) {
+    if (held && held.writer.offset === row.offset && !this.#claims.get(row.id)?.moved) {
       if (row.offset === 0 && held.algorithm !== algorithm) {
         held.hash = newHash(algorithm);
         held.algorithm = algorithm;

@@ -13,7 +13,8 @@ import type { BlobStore, BlobWriter } from '../ports/blob-store.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository, Visibility } from '../ports/repositories.ts';
-import { BlobPush, type BlobPushDeps, type ChunkOptions } from './push-blob.ts';
+import type { ChunkOptions } from './chunk-options.ts';
+import { BlobPush, type BlobPushDeps } from './push-blob.ts';
 
 export const start = Date.UTC(2026, 10, 21);
 export const expiryMs = 86_400_000;

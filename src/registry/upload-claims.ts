@@ -1,6 +1,28 @@
 import type { CommandWriter } from '../ports/commands.ts';
 import { unknownUpload } from './upload-refusals.ts';
 
+/** Keeps others out of an upload while one request writes to it. */
+export interface Claims {
+  /** A session was begun here: nothing is stored under its key. */
+  begun?(id: string): void;
+  /** Rejects with `upload-conflict` where another writes, `upload-unknown` where the session is over. */
+  take(id: string, discarded: () => void): Promise<Claim>;
+}
+
+export interface Claim {
+  /** As commands are told; undefined: the claim is not the database's. */
+  readonly holder: string | undefined;
+  /** Nobody wrote to the upload before. */
+  readonly untouched: boolean;
+  /** Another process wrote to it since this one did: what is held of it here is old. */
+  readonly moved?: boolean;
+  /** Called once the claim may be another's soon: whoever writes stops. */
+  onLost(listener: () => void): void;
+  /** The row says that it is over. */
+  end(): void;
+  release(): Promise<void>;
+}
+
 /** How long a replica may write to an upload without saying so again. */
 const usualTtlMs = 30_000;
 
@@ -9,7 +31,7 @@ const usualTtlMs = 30_000;
  * and who is late would write into a blob that is finished. One that dies in the middle of a chunk takes the upload
  * along; between chunks any replica goes on.
  */
-export class UploadClaims {
+export class UploadClaims implements Claims {
   readonly #writer: CommandWriter;
   readonly #holder: string;
   readonly #ttlMs: number;
@@ -33,7 +55,7 @@ export class UploadClaims {
   }
 }
 
-export class UploadClaim {
+export class UploadClaim implements Claim {
   readonly holder: string;
   /** Nobody wrote to the upload before. */
   readonly untouched: boolean;

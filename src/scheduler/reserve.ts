@@ -83,6 +83,7 @@ export function createDeploymentPlanner(deps: {
   newId(prefix: 'dpl' | 'svc'): string;
 }): DeploymentPlanner {
   return {
+    enabled: () => deps.enabled(),
     plan: (push) => planReservation({ ...push, enabled: deps.enabled(), newId: deps.newId }),
   };
 }

@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CommandWriter } from '../../src/ports/commands.ts';
 import type { Metadata } from '../../src/ports/metadata.ts';
 import { lockFolder, makePrivate } from './folder-lock.ts';
-import { openSqliteMetadata } from './sqlite.ts';
+import { openSqliteMetadata, openSqliteReader } from './sqlite.ts';
 
 /**
  * The facts: in Postgres where `databaseUrl` is given, else in SQLite under `folder`. Either way the folder is
@@ -32,4 +33,19 @@ export async function openMetadata(options: {
     lock.close();
     throw error;
   }
+}
+
+/**
+ * The same facts for another process of the one that has opened them: it holds the folder, and for SQLite the one
+ * `writer` is its, too.
+ */
+export async function openSharedMetadata(options: {
+  folder: string;
+  databaseUrl: string | undefined;
+  writer: CommandWriter;
+}): Promise<Metadata> {
+  const { folder, databaseUrl, writer } = options;
+  if (databaseUrl === undefined) return openSqliteReader({ folder, writer });
+  const { openPostgresMetadata } = await import('./postgres.ts');
+  return openPostgresMetadata({ url: databaseUrl });
 }

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CommandWriter } from '../../src/ports/commands.ts';
 import type { Metadata } from '../../src/ports/metadata.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { lockFolder, makePrivate } from './folder-lock.ts';
@@ -26,21 +27,33 @@ export async function openSqliteMetadata(options: { folder: string }): Promise<M
     lock.close();
     throw error;
   }
-  const reader = openSqlite(file, 'read');
-  const executor = new SqliteExecutor(reader);
-  const stores = storesOf(executor);
+  const reader = openSqliteReader({ folder: options.folder, writer });
+  return {
+    ...reader,
+    onCommit: (listener) => writer.onCommit(listener),
+    async close() {
+      await writer.close();
+      await reader.close();
+      lock.close();
+    },
+  };
+}
+
+/** Reads here, in a folder that another process owns; writes by its writer. Tells of no commits. */
+export function openSqliteReader(options: { folder: string; writer: CommandWriter }): Metadata {
+  const { writer } = options;
+  const reader = openSqlite(join(options.folder, 'gantry.db'), 'read');
+  const stores = storesOf(new SqliteExecutor(reader));
   return {
     ...stores,
     writer,
-    onCommit: (listener) => writer.onCommit(listener),
+    onCommit() {},
     async ping() {
       await stores.tokens.epoch();
       await writer.run('ForgetKeys', { keys: [] });
     },
     async close() {
-      await writer.close();
       reader.close();
-      lock.close();
     },
   };
 }

@@ -5,7 +5,7 @@ import { awaitsContinue, endUnread, hasBody, RequestBody } from '../request-body
 import { cleanFields } from '../response-headers.ts';
 import { writeRefusal } from '../write-refusal.ts';
 import type { PeerAddress } from './owner.ts';
-import { passedAnswerHeaders, passedRequestHeaders } from './passed-headers.ts';
+import { passedAnswerHeaders, passedRequestHeaders, type ToldHeader } from './passed-headers.ts';
 import type { PeerConnections } from './peer-connections.ts';
 
 /** `unreached`: the other process has done nothing, and another may be asked. */
@@ -50,7 +50,7 @@ export class ForwardedRequest {
   }
 
   /** Never rejects: what goes wrong is answered. */
-  attempt(address: PeerAddress, signed: string): Promise<ForwardOutcome> {
+  attempt(address: PeerAddress, told: ToldHeader): Promise<ForwardOutcome> {
     const { promise, resolve: settle } = Promise.withResolvers<ForwardOutcome>();
     const req = this.#req;
     let sent = false;
@@ -63,7 +63,7 @@ export class ForwardedRequest {
     try {
       peer = this.#connections.open(
         address,
-        { method: req.method!, path: req.url!, headers: passedRequestHeaders(req, signed) },
+        { method: req.method!, path: req.url!, headers: passedRequestHeaders(req, told) },
         connected,
       );
     } catch (error) {

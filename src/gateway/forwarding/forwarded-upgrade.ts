@@ -10,7 +10,7 @@ import {
   misdirectedHeader,
 } from './forwarded-request.ts';
 import type { PeerAddress } from './owner.ts';
-import { passedAnswerHeaders, passedRequestHeaders } from './passed-headers.ts';
+import { passedAnswerHeaders, passedRequestHeaders, type ToldHeader } from './passed-headers.ts';
 import type { PeerConnections } from './peer-connections.ts';
 
 /** One connection that is to become something else than HTTP, on its way to another process of the installation. */
@@ -49,14 +49,14 @@ export class ForwardedUpgrade {
   }
 
   /** Never rejects: what goes wrong is answered. Resolves once the connections are joined, or the answer is written. */
-  attempt(address: PeerAddress, signed: string): Promise<ForwardOutcome> {
+  attempt(address: PeerAddress, told: ToldHeader): Promise<ForwardOutcome> {
     const { promise, resolve: settle } = Promise.withResolvers<ForwardOutcome>();
     const req = this.#req;
     let sent = false;
     let peer: ClientRequest;
     try {
       if (hasBody(req)) throw malformed('A request for an upgrade has no body.');
-      const headers = passedRequestHeaders(req, signed);
+      const headers = passedRequestHeaders(req, told);
       headers.push('connection', 'Upgrade', 'upgrade', req.headers.upgrade!);
       peer = this.#connections.open(
         address,

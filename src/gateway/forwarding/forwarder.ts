@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { isRunPath } from '../names.ts';
 import { GatewayError } from '../refusal.ts';
 import { writeRefusal } from '../write-refusal.ts';
-import type { ForwardedFrom, ForwardedHeaders } from './forwarded-header.ts';
+import { type ForwardedFrom, type ForwardedHeaders, forwardedHeader } from './forwarded-header.ts';
 import {
   ForwardedRequest,
   type ForwardOutcome,
@@ -13,6 +13,7 @@ import {
 } from './forwarded-request.ts';
 import { ForwardedUpgrade } from './forwarded-upgrade.ts';
 import { nameOf, type Owner, type Owners, type PeerAddress } from './owner.ts';
+import type { ToldHeader } from './passed-headers.ts';
 import { PeerConnections } from './peer-connections.ts';
 
 export interface ForwarderDeps {
@@ -39,7 +40,7 @@ const mostWaiting = 2_000;
 
 interface Way {
   readonly signal: AbortSignal;
-  attempt(address: PeerAddress, signed: string): Promise<ForwardOutcome>;
+  attempt(address: PeerAddress, told: ToldHeader): Promise<ForwardOutcome>;
   refuse(error: unknown): void;
   release(): void;
 }
@@ -145,8 +146,8 @@ export class Forwarder {
         const from = this.#deps.from(req);
         if (!from) throw noHost();
         const { address } = owner;
-        const signed = headers.sign(req, from);
-        if ((await way.attempt(address, signed)) === 'done') {
+        const told = [forwardedHeader, headers.sign(req, from)] as const;
+        if ((await way.attempt(address, told)) === 'done') {
           this.#failing.delete(nameOf(address));
           return;
         }

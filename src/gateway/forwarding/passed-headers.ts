@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { GatewayError, malformed } from '../refusal.ts';
 import { hasBody } from '../request-body.ts';
 import { connectionTokens, isHopByHop } from '../request-headers.ts';
-import { forwardedHeader } from './forwarded-header.ts';
+
+/** What the next process is told of the client: a header of ours, and its value. */
+export type ToldHeader = readonly [name: string, value: string];
 
 /** Methods that have a body as a rule: one without a body says so. */
 const bodied: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
@@ -11,7 +13,7 @@ const bodied: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
  * The head of a request as the next process is to get it: as it came, but for what is of the connection alone.
  * Pairs in one list. Throws `GatewayError` where it could not be passed on as it is.
  */
-export function passedRequestHeaders(req: IncomingMessage, signed: string): string[] {
+export function passedRequestHeaders(req: IncomingMessage, told: ToldHeader): string[] {
   const coding = req.headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     const message = `Transfer-Encoding '${coding}' is not taken.`;
@@ -25,7 +27,7 @@ export function passedRequestHeaders(req: IncomingMessage, signed: string): stri
   if (coding !== undefined) kept.push('transfer-encoding', 'chunked');
   else if (!hasBody(req) && bodied.has(req.method!) && req.headers['content-length'] === undefined)
     kept.push('content-length', '0');
-  kept.push(forwardedHeader, signed);
+  kept.push(...told);
   return kept;
 }
 

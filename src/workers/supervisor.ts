@@ -1,0 +1,205 @@
+import cluster, { type Worker } from 'node:cluster';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../observability/logger.ts';
+import { Channel } from './channel.ts';
+import type { Desk } from './desk.ts';
+import type { Hello, StartFailure, WorkerState } from './messages.ts';
+import { pipeOf } from './pipes.ts';
+
+export interface SupervisorDeps {
+  readonly count: number;
+  /** What a worker runs: a path. */
+  readonly program: string;
+  readonly config: Config;
+  readonly desk: Desk;
+  readonly logger: Pick<Logger, 'info' | 'error'>;
+  /** Where this process answers what workers do not. */
+  readonly socketPath: string;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly channel: Channel;
+  readonly startedAt: number;
+  /** Settled once it listens, or could not. */
+  readonly listening: Promise<string>;
+  readonly exited: Promise<void>;
+}
+
+/** One that lives this long has started well: the next failure is a first one. */
+const settledMs = 10_000;
+const longestPauseMs = 10_000;
+/** How long a worker may take to answer what the primary asks. */
+const answerMs = 2_000;
+/** After its last answer. */
+const exitMs = 2_000;
+
+/** Starts workers, starts again those that die, and ends them. */
+export class Supervisor {
+  readonly #deps: SupervisorDeps;
+  readonly #members = new Map<number, Member>();
+  readonly #failures = new Map<number, number>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Of workers that are gone, until what they had asked for is done. */
+  readonly #leaving = new Set<Promise<void>>();
+  #state: WorkerState = { ready: false, deploys: false };
+  #port = 0;
+  #lives = 0;
+  #stopping = false;
+
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+    this.#port = deps.config.port;
+  }
+
+  /** Resolves with the URL where all listen. Rejects with what kept one from it, and ends the others. */
+  async start(): Promise<string> {
+    const { config, count } = this.#deps;
+    // All take the same, also those that come later.
+    if (this.#port === 0) this.#port = await freePort(config.host);
+    cluster.setupPrimary({
+      exec: this.#deps.program,
+      args: [],
+      serialization: 'advanced',
+    });
+    const members = Array.from({ length: count }, (_, at) => this.#fork(at + 1));
+    try {
+      const urls = await Promise.all(members.map(({ listening }) => listening));
+      return urls[0]!;
+    } catch (error) {
+      await this.drain(0);
+      throw error;
+    }
+  }
+
+  tell(state: Partial<WorkerState>): void {
+    const { ready, deploys } = this.#state;
+    this.#state = { ...this.#state, ...state };
+    if (ready === this.#state.ready && deploys === this.#state.deploys) return;
+    for (const { channel } of this.#members.values()) channel.tell('state', this.#state);
+  }
+
+  /** Keys were rotated: workers read them now. */
+  rotated(): void {
+    for (const { channel } of this.#members.values()) channel.tell('rotated', undefined);
+  }
+
+  /** What each of them has counted; a worker that does not answer is left out. */
+  async scrapes(): Promise<object[]> {
+    const found = await this.#askAll<object>('scrape', answerMs);
+    return found.filter((one) => one !== undefined);
+  }
+
+  /** What workers have noted and not written down is written. */
+  async flushUses(): Promise<void> {
+    await this.#askAll('flush', answerMs);
+  }
+
+  /** Process ids of those that live, by number. */
+  get pids(): ReadonlyMap<number, number> {
+    return new Map([...this.#members].map(([number, { worker }]) => [number, worker.process.pid!]));
+  }
+
+  /** They take no more, end what is under way within `timeoutMs`, write down what they noted, and go. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.all(
+      [...this.#members.values()].map(async ({ worker, channel, exited }) => {
+        await within(timeoutMs + answerMs, channel.call('drain', timeoutMs));
+        if (worker.process.connected) worker.process.disconnect();
+        const late = setTimeout(() => worker.process.kill('SIGKILL'), exitMs);
+        await exited;
+        clearTimeout(late);
+      }),
+    );
+    await Promise.all(this.#leaving);
+  }
+
+  #fork(number: number): Member {
+    const { desk, config, socketPath, logger } = this.#deps;
+    const worker = cluster.fork();
+    const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
+    // Whoever starts workers later does not wait for this.
+    listening.catch(() => {});
+    const side = desk.side(`${number}-${++this.#lives}`);
+    const channel = new Channel(pipeOf(worker.process), {
+      ...side.answers,
+      hello: (): Hello => ({
+        ...{ config, number, port: this.#port, state: this.#state, socketPath },
+      }),
+      listening: (url: string) => resolve(url),
+      failed: (failure: StartFailure) => reject(errorOf(failure)),
+    });
+    const closed = new Promise<void>((done) => channel.onEnd(done));
+    const gone = Promise.withResolvers<void>();
+    const member: Member = {
+      ...{ worker, channel, listening, startedAt: performance.now(), exited: gone.promise },
+    };
+    this.#members.set(number, member);
+    worker.once('exit', (code, signal) => {
+      reject(new Error(`worker ${number} ended before it listened (${signal ?? code})`));
+      this.#members.delete(number);
+      const leaving = closed.then(() => side.gone());
+      this.#leaving.add(leaving);
+      void leaving.finally(() => this.#leaving.delete(leaving));
+      if (!this.#stopping) {
+        logger.error('a worker ended', { worker: number, pid: worker.process.pid, code, signal });
+        this.#again(number, performance.now() - member.startedAt);
+      }
+      gone.resolve();
+    });
+    return member;
+  }
+
+  /** At once where it ran well before, else after a while. */
+  #again(number: number, livedMs: number): void {
+    const failures = livedMs > settledMs ? 0 : (this.#failures.get(number) ?? 0) + 1;
+    this.#failures.set(number, failures);
+    const pauseMs = failures <= 1 ? 0 : Math.min(longestPauseMs, 100 * 2 ** failures);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      const { listening } = this.#fork(number);
+      const { logger } = this.#deps;
+      listening.then(
+        () => logger.info('a worker took its place', { worker: number }),
+        (error: unknown) => logger.error('a worker could not start', { cause: String(error) }),
+      );
+    }, pauseMs);
+    this.#timers.add(timer);
+  }
+
+  #askAll<T>(ask: string, ms: number): Promise<(T | undefined)[]> {
+    return Promise.all(
+      [...this.#members.values()].map(({ channel }) => within(ms, channel.call<T>(ask, undefined))),
+    );
+  }
+}
+
+/** Undefined where it comes to nothing, or not in time. */
+async function within<T>(ms: number, answer: Promise<T>): Promise<T | undefined> {
+  const waited = new AbortController();
+  const late = delay(ms, undefined, { signal: waited.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([answer.catch(() => undefined), late]);
+  } finally {
+    waited.abort();
+  }
+}
+
+function freePort(host: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once('error', reject);
+  server.listen({ port: 0, host, exclusive: true }, () => {
+    const { port } = server.address() as { port: number };
+    server.close(() => resolve(port));
+  });
+  return promise;
+}
+
+function errorOf({ message, ...rest }: StartFailure): Error {
+  return Object.assign(new Error(message), rest);
+}
