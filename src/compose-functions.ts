@@ -33,10 +33,10 @@ import { Deployer } from './scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
+import { Pruner } from './scheduler/deployments/pruner.ts';
 import { Environments } from './scheduler/environment.ts';
 import { functionUrl, withPort } from './scheduler/host-labels.ts';
-import { ImageCache } from './scheduler/image-cache.ts';
-import type { InstanceObserver } from './scheduler/instance.ts';
+import { ImageCache, observedBy } from './scheduler/image-cache.ts';
 import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
 import { Invoker } from './scheduler/invoke/invoker.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
@@ -151,17 +151,7 @@ export async function openFunctions(
       limits: { time: isolation.imageCacheTime, space: isolation.imageCacheSpace },
     });
   opened.push(() => cache?.close());
-  const observer = {
-    ...records.observer,
-    changed: (event: Parameters<InstanceObserver['changed']>[0]) => {
-      cache?.changed(event);
-      records.observer.changed(event);
-    },
-    pulled: (event: Parameters<InstanceObserver['pulled']>[0]) => {
-      cache?.pulled(event);
-      records.observer.pulled(event);
-    },
-  };
+  const observer = cache ? observedBy(cache, records.observer) : records.observer;
   const address = () => withPort(domain, url());
   const watch = new DeploymentWatch(metadata);
   const deployed = createDeployed({ ...metadata, address });
@@ -227,6 +217,13 @@ export async function openFunctions(
       pause: (ms, signal) => pause(systemTimers, ms, signal),
     });
   }
+  const pruner = new Pruner({
+    ...{ ...metadata, clock, timers: systemTimers, settings: config.functions.pruning },
+    running: () => new Set(pool?.instances().map(({ target }) => target.deploymentId)),
+    removed: (deleted) => api.changed({ deleted }),
+    failed: (error) => logger.warn('deployments were not pruned', { cause: describe(error) }),
+  });
+  opened.push(() => pruner.close());
   const activator: Activator =
     pool && sandboxes
       ? sandboxes.hosts.activator(pool)
@@ -258,14 +255,14 @@ export async function openFunctions(
       timeoutMs: defaultPoolSettings.requestTimeoutMs,
     },
   });
+  const api = createFunctionServices({
+    ...{ watch, pool, machines, missing, domain, log: logger, pruning: config.functions.pruning },
+    capabilities: driver && (() => driver.capabilities()),
+    ownNames: () => [...ownHosts(config), new URL(url()).hostname],
+    namesChanged: () => gateway.changed(),
+  });
   return {
-    api: createFunctionServices({
-      ...{ watch, pool, machines, missing, domain, log: logger },
-      capabilities: driver && (() => driver.capabilities()),
-      ownNames: () => [...ownHosts(config), new URL(url()).hostname],
-      namesChanged: () => gateway.changed(),
-    }),
-    ...{ gateway, watch, pool, driver, missing, volumes, records },
+    ...{ api, gateway, watch, pool, driver, missing, volumes, records },
     runtime: volumes &&
       sandboxes && {
         volumes,
@@ -286,6 +283,7 @@ export async function openFunctions(
         queue.start();
       }
       deployer?.start();
+      if (!deps.elsewhere) pruner.start();
     },
     async drain() {
       await gateway.drain(config.drainTimeout);

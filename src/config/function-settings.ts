@@ -16,7 +16,16 @@ import {
   scalingConfig,
   scalingSettings,
 } from './scaling-settings.ts';
-import { bytes, duration, HOUR, SECOND, type SettingSchema, text } from './setting-schema.ts';
+import {
+  bytes,
+  DAY,
+  duration,
+  HOUR,
+  MINUTE,
+  SECOND,
+  type SettingSchema,
+  text,
+} from './setting-schema.ts';
 import { parseBytes, parseDuration } from './units.ts';
 
 /** Settings of functions. */
@@ -82,6 +91,22 @@ export const functionSettings = {
     description: 'The largest answer that a function may give.',
     example: '100MB',
   },
+  deploymentsKeep: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 1_000_000,
+    default: 100,
+    description:
+      'How many deployments of a service stay in an environment, the newest, so many that are ready and so many others, however old they are; older ones go after the time of GANTRY_DEPLOYMENTS_KEEP_FOR, never what an environment runs or what has an instance. 0: all stay.',
+    allowed: 'a whole number from 0 to 1000000',
+    example: '20',
+  },
+  deploymentsKeepFor: {
+    ...duration(MINUTE, 36_500 * DAY, 'from 1m to 36500d'),
+    default: '90d',
+    description: 'How long every deployment stays, at least.',
+    example: '30d',
+  },
   ...isolationSettings,
   ...recordSettings,
   ...scalingSettings,
@@ -100,6 +125,8 @@ export interface GivenFunctionSettings
   readonly startTimeout: string;
   readonly functionsRequestLimit: string;
   readonly functionsResponseLimit: string;
+  readonly deploymentsKeep: number;
+  readonly deploymentsKeepFor: string;
 }
 
 export interface FunctionsConfig {
@@ -115,6 +142,8 @@ export interface FunctionsConfig {
   /** Bytes of bodies. */
   readonly requestLimit: number;
   readonly responseLimit: number;
+  /** Deployments that stay, and milliseconds for which all do. */
+  readonly pruning: { readonly keep: number; readonly keepForMs: number };
   readonly isolation: IsolationConfig;
   readonly records: RecordsConfig;
   readonly scaling: ScalingConfig;
@@ -130,6 +159,7 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     startTimeout: parseDuration(s.startTimeout)!,
     requestLimit: parseBytes(s.functionsRequestLimit)!,
     responseLimit: parseBytes(s.functionsResponseLimit)!,
+    pruning: { keep: s.deploymentsKeep, keepForMs: parseDuration(s.deploymentsKeepFor)! },
     isolation: isolationConfig(s),
     records: recordsConfig(s),
     scaling: scalingConfig(s),

@@ -127,6 +127,11 @@ export interface DeploymentCommands {
     result: { changed: boolean };
   };
   /**
+   * Those of `ids` that are over, or ready, and that no environment points at, go for good, with their own hosts and
+   * what they pinned. What they did (logs, requests, use) stays for its own time.
+   */
+  PruneDeployments: { args: { ids: readonly string[] }; result: { removed: readonly string[] } };
+  /**
    * By hand, as rollback and delete do: deployments made before do not move it back. Compare-and-set where
    * `version` is given: rejects with `precondition-failed` where the pointer has another; with `not-found` where
    * there is no such pointer, or no such deployment in its project; with `conflict` where that is not ready.

@@ -241,6 +241,19 @@ export interface Deployments {
     readonly name: string;
     readonly serviceId: string;
   }): Awaitable<Deployment | undefined>;
+  /**
+   * Those that are kept no longer, over all projects or of one, oldest first: settled, made before `before`, no
+   * environment points at them, and in their environment there are `keep` newer ones of the same service that are
+   * ready, too (or over, too), or nothing runs in it any more: a preview that was ended.
+   */
+  prunable(
+    rule: {
+      readonly before: number;
+      readonly keep: number;
+      readonly projectId?: string | undefined;
+    },
+    limit: number,
+  ): Awaitable<Deployment[]>;
   /** In `states`, over all projects, oldest first: what the scheduler has to take on after a start. */
   inStates(states: readonly DeploymentState[], limit: number): Awaitable<Deployment[]>;
   pointer(

@@ -141,3 +141,18 @@ function digestsOf({ snapshot, origin }: Deployment): string[] {
   if (origin.type === 'api' && origin.image) digests.push(origin.image.digest);
   return digests;
 }
+
+/** The observer, and the cache beside it. */
+export function observedBy<T extends InstanceObserver>(cache: ImageCache, observer: T): T {
+  return {
+    ...observer,
+    changed: (event: Parameters<InstanceObserver['changed']>[0]) => {
+      cache.changed(event);
+      observer.changed(event);
+    },
+    pulled: (event: Parameters<InstanceObserver['pulled']>[0]) => {
+      cache.pulled(event);
+      observer.pulled(event);
+    },
+  };
+}

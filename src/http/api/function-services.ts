@@ -1,6 +1,7 @@
 import { describe } from '../../oci/errors.ts';
 import type { RuntimeCapabilities } from '../../ports/runtime-driver.ts';
 import type { DeploymentWatch } from '../../scheduler/deployments/deployment-watch.ts';
+import type { PruneSettings } from '../../scheduler/deployments/pruner.ts';
 import type { InstanceView } from '../../scheduler/instance.ts';
 import { availableMachines, type MachineTypes } from '../../scheduler/machine-types.ts';
 import type { FunctionPool } from '../../scheduler/pool/function-pool.ts';
@@ -14,6 +15,8 @@ export interface FunctionServices {
   status(): Promise<FunctionStatus>;
   /** Without port: below it, names are given by Gantry. */
   readonly domain: string;
+  /** How long deployments are kept. */
+  readonly pruning: PruneSettings;
   /** Names of the installation itself, which lead to no function. */
   ownNames(): readonly string[];
   /** What should run is other now: a pointer moved, functions were switched, a deployment (`deleted`) ended. */
@@ -45,16 +48,17 @@ export function createFunctionServices(deps: {
   /** Why there is no engine, and how to get one. */
   missing: string | undefined;
   domain: string;
+  pruning: PruneSettings;
   ownNames(): readonly string[];
   /** Names that lead to functions are to be looked up anew. */
   namesChanged(): void;
   log: { warn(message: string, fields?: Readonly<Record<string, unknown>>): void };
 }): FunctionServices {
-  const { watch, pool, capabilities, machines, missing, domain, ownNames, log } = deps;
+  const { watch, pool, capabilities, machines, missing, domain, pruning, ownNames, log } = deps;
   const failed = (error: unknown) =>
     log.warn('what runs could not be compared', { cause: describe(error) });
   return {
-    ...{ watch, domain, ownNames },
+    ...{ watch, domain, pruning, ownNames },
     instances: (projectId) => pool?.instances(projectId) ?? [],
     async status() {
       const none = { platforms: [], machineTypes: [], networkGuard: false };

@@ -10,6 +10,7 @@ import { imageRulesContract } from './image-rules.ts';
 import { leasesContract } from './leases.ts';
 import { manifestsContract } from './manifests.ts';
 import { principalsContract } from './principals.ts';
+import { pruningContract } from './pruning.ts';
 import { repositoriesContract } from './repositories.ts';
 import { reservationsContract } from './reservations.ts';
 import { retentionContract } from './retention.ts';
@@ -61,6 +62,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   servicesContract(open);
   reservationsContract(open);
   deploymentsContract(open);
+  pruningContract(open);
   tagsContract(open);
   imageRulesContract(open);
   trashContract(open);

@@ -18,6 +18,7 @@ import * as keys from './keys.ts';
 import { acquireLease, checkFence, releaseLease } from './leases.ts';
 import { putMember, removeMember } from './members.ts';
 import * as pointers from './pointers.ts';
+import { pruneDeployments } from './prune-deployments.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
 import { pruneFunctionLogs } from './prune-function-logs.ts';
 import { putManifest, putManifests } from './put-manifest.ts';
@@ -49,6 +50,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   BeginIdempotent: beginIdempotent,
   EndIdempotent: endIdempotent,
   RelayEvents: relayEvents,
+  PruneDeployments: pruneDeployments,
   PruneEvents: pruneEvents,
   CreateWebhook: webhooks.createWebhook,
   UpdateWebhook: webhooks.updateWebhook,

@@ -67,6 +67,63 @@ const latestOf = query<ServicePlace, Row>((db, p) =>
     .orderBy('d.number', 'desc')
     .limit(1),
 );
+interface PruneArgs {
+  before: number;
+  keep: number;
+  project: string | null;
+  limit: number;
+}
+const prunable = query<PruneArgs, Row>((db, p) =>
+  db
+    .selectFrom((e) =>
+      e
+        .selectFrom('deployments as o')
+        .select(['o.id', 'o.environment', 'o.name', 'o.project_id'])
+        .select(
+          sql<number>`row_number() over (partition by o.project_id, o.environment, o.name, o.service_id, case when o.state = 'ready' then 1 else 0 end order by o.number desc)`.as(
+            'place',
+          ),
+        )
+        .where((w) =>
+          w.or([
+            w(sql`cast(${p('project')} as text)`, 'is', null),
+            w('o.project_id', '=', sql<string>`${p('project')}`),
+          ]),
+        )
+        .as('r'),
+    )
+    .innerJoin('deployments as d', 'd.id', 'r.id')
+    .innerJoin('projects as p', 'p.id', 'd.project_id')
+    .leftJoin('environment_pointers as e', (join) =>
+      join
+        .onRef('e.project_id', '=', 'r.project_id')
+        .onRef('e.environment', '=', 'r.environment')
+        .onRef('e.name', '=', 'r.name'),
+    )
+    .selectAll('d')
+    .select('p.team_id')
+    .where('d.created_at', '<', p('before'))
+    .where('d.state', 'in', ['ready', 'failed', 'superseded', 'deleted'])
+    .where((w) =>
+      w.or([
+        w('r.place', '>', p('keep')),
+        w.and([w('d.environment', '=', 'preview'), w('e.deployment_id', 'is', null)]),
+      ]),
+    )
+    .where((w) =>
+      w.not(
+        w.exists(
+          w
+            .selectFrom('environment_pointers as n')
+            .select('n.name')
+            .whereRef('n.deployment_id', '=', 'd.id'),
+        ),
+      ),
+    )
+    .orderBy('d.created_at')
+    .orderBy('d.id')
+    .limit(p('limit')),
+);
 const inStates = query<{ states: string; limit: number }, Row>((db, p, dialect) =>
   joined(db)
     .where('d.state', 'in', (e) =>
@@ -125,7 +182,7 @@ const parsed = <T>(json: string | null): T | undefined =>
 /** Codes of earlier versions: `no-such-image`. */
 const toReason = (json: string | null): DeploymentReason | undefined => {
   const reason = parsed<DeploymentReason>(json);
-  if (!reason || !/^[a-z]+(?:-[a-z]+)*$/.test(reason.code)) return reason;
+  if (!reason || !/^[a-z]+(?:-[a-z]+)+$/.test(reason.code)) return reason;
   return { ...reason, code: reason.code.toUpperCase().replaceAll('-', '_') };
 };
 
@@ -182,6 +239,8 @@ export function deploymentsStore(db: Executor): Deployments {
         latestOf.get(db, { project, environment, name, service }),
         (row) => row && toDeployment(row),
       ),
+    prunable: ({ before, keep, projectId: project = null }, limit) =>
+      then(prunable.all(db, { before, keep, project, limit }), (rows) => rows.map(toDeployment)),
     inStates: (states, limit) =>
       then(inStates.all(db, { states: JSON.stringify(states), limit }), (rows) =>
         rows.map(toDeployment),

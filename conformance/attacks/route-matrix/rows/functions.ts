@@ -87,6 +87,7 @@ export const functionRows: Rows = {
   },
 
   listHosts: sets,
+  getDeploymentRetention: sets,
   putDomain: {
     ...{ ...manages, makes: ['domain'] },
     sample: () => ({ params: { domain: `${unique('shop')}.example.com` }, body: {} }),

@@ -213,3 +213,17 @@ test('who may set functions sees them, who may deploy promotes, others do neithe
   assert.equal(await status(setter, 'PUT', '/gantry-config', config), 403);
   assert.equal(await status(setter, 'PUT', '/domains/shop.example.com', {}), 403);
 });
+
+test('what is kept of deployments is told, and which go next', async (t) => {
+  const { call, token, deploy } = await openFunctions(t);
+  const as = await token({ scope: 'write' });
+  const ids: string[] = [];
+  for (const text of ['one', 'two', 'three', 'four']) ids.push((await deploy('web', text))[0]!);
+  const told = async () => (await call('GET', `${base}/deployment-retention`, { as })).body;
+  const { due, ...rule } = await told();
+  assert.deepEqual(rule, { newest: 2, keptForSeconds: 0 });
+  assert.deepEqual(
+    due.map((one: { id: string }) => one.id),
+    ids.slice(0, 2),
+  );
+});

@@ -39,6 +39,7 @@ export async function openFunctions(t: Ends) {
         ...{ machineTypes: ['XS'], networkGuard: true, missing: [] },
       }),
       domain: 'fn.test',
+      pruning: { keep: 2, keepForMs: 0 },
       ownNames: () => ['registry.example.net'],
       changed: ({ replaced, deleted }) => void told.push({ replaced, deleted }),
       environmentChanged: () => {},

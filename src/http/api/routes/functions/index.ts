@@ -1,4 +1,5 @@
 import type { Route } from '../../route.ts';
+import { deploymentRetentionRoutes } from './deployment-retention.ts';
 import { deploymentRoutes } from './deployments.ts';
 import { domainRoutes } from './domains.ts';
 import { environmentRoutes } from './environments.ts';
@@ -11,6 +12,7 @@ export const functionRoutes: readonly Route[] = [
   ...serviceRoutes,
   ...gantryConfigRoutes,
   ...deploymentRoutes,
+  ...deploymentRetentionRoutes,
   ...environmentRoutes,
   ...domainRoutes,
   ...instanceRoutes,
