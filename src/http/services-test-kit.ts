@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { instanceAudience } from '../../conformance/tools/oidc-setup.ts';
 import { Authenticator } from '../auth/authenticator.ts';
@@ -38,7 +39,13 @@ import { Listing } from '../registry/list.ts';
 import { BlobMount } from '../registry/mount-blob.ts';
 import { Pull } from '../registry/pull.ts';
 import { createManifestPush, createManifestsPush } from '../registry/push-manifest.ts';
-import { expiryMs, newKey, openWorld, type World } from '../registry/registry-test-kit.ts';
+import {
+  expiryMs,
+  newKey,
+  openWorld,
+  type World,
+  type WorldStores,
+} from '../registry/registry-test-kit.ts';
 import { TransferMeter } from '../registry/transfer-meter.ts';
 import type { ApiServices } from './api/api-services.ts';
 import { Cursors } from './api/cursor.ts';
@@ -81,12 +88,17 @@ export interface Application {
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
+export interface ApplicationParts extends WorldStores {
+  readonly around?: (app: RequestListener) => RequestListener;
+}
+
 /** The whole application over real stores, but for the logger, whose lines are kept. */
 export async function openApplication(
   t: Ends,
   change: (services: ApiServices) => Partial<ApiServices> = () => ({}),
+  { around = (app: RequestListener) => app, ...stores }: ApplicationParts = {},
 ): Promise<Application> {
-  const world = await openWorld(t);
+  const world = await openWorld(t, stores);
   const { metadata, store, clock } = world;
   const { writer } = metadata;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -240,7 +252,7 @@ export async function openApplication(
     draining: () => false,
     metrics: { access: 'loopback', token: undefined },
   });
-  const port = await serve(t, app);
+  const port = await serve(t, around(app));
   let tokens = 0;
   return {
     world,

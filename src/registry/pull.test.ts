@@ -102,22 +102,22 @@ test('a tag is looked up each time; a name that leads nowhere, leads nowhere', a
 test('a blob, whole and in part; an empty one', async () => {
   const blob = await blobOf(await world.addBlob('0123456789'));
   const text = async (range?: { start: number; end: number }) =>
-    String(Buffer.concat(await (await pull.openBlob(blob, range)).toArray()));
+    String(Buffer.concat(await (await pull.openBlob(world.repository, blob, range)).toArray()));
   assert.equal(await text(), '0123456789');
   assert.equal(await text({ start: 2, end: 4 }), '234');
   const empty = await blobOf(await world.addBlob(''));
-  assert.deepEqual(await (await pull.openBlob(empty, undefined)).toArray(), []);
+  assert.deepEqual(await (await pull.openBlob(world.repository, empty, undefined)).toArray(), []);
   assert.equal(await pull.linkBlob(blob), undefined, 'this store has no links');
 });
 
 test('bytes that are lost are our failure: 503, or a stream that fails, never fewer bytes', async () => {
   const gone = { digest: digestOf(Buffer.from('x')), key: newKey(), size: 5 };
-  await refused(pull.openBlob(gone, undefined), 'unavailable');
+  await refused(pull.openBlob(world.repository, gone, undefined), 'unavailable');
   const blob = await blobOf(await world.addBlob('cut short'));
   await truncate(join(world.folder, 'blobs', blob.key.slice(-2), blob.key), 4);
-  const stream = await pull.openBlob(blob, undefined);
+  const stream = await pull.openBlob(world.repository, blob, undefined);
   await assert.rejects(stream.toArray(), { kind: 'unavailable' });
   const down = instead(store, { open: () => Promise.reject(new Error('other')) });
   const other = new Pull({ manifests, blobs: metadata.blobs, store: down, cacheBytes: 0 });
-  await assert.rejects(other.openBlob(blob, undefined), /other/);
+  await assert.rejects(other.openBlob(world.repository, blob, undefined), /other/);
 });

@@ -8,6 +8,7 @@ import type { Awaitable } from '../ports/awaitable.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs, ResolvedBlob } from '../ports/blobs.ts';
 import type { Manifests, ResolvedManifest } from '../ports/manifests.ts';
+import type { Repository } from '../ports/repositories.ts';
 import { ImageContents } from './image-contents.ts';
 
 /** A manifest's bytes; a text holds one byte a character (latin1). */
@@ -88,15 +89,31 @@ export class Pull {
     return this.#blobs.resolve(path, digest);
   }
 
-  /** Rejects with `unavailable` where the bytes of a recorded blob cannot be had. */
-  async openBlob(blob: BlobRow, range: ByteRange | undefined): Promise<Readable> {
+  /**
+   * The bytes of a blob that was found in the repository. Rejects with `blob-unknown` where it was collected since,
+   * with `unavailable` where the bytes of a recorded blob cannot be had.
+   */
+  async openBlob(
+    { id: repositoryId }: Pick<Repository, 'id'>,
+    found: BlobRow,
+    range: ByteRange | undefined,
+  ): Promise<Readable> {
     // The length that was promised is asked for: bytes that are missing, or too many, fail the stream.
-    const whole = blob.size > 0 ? { start: 0, end: blob.size - 1 } : undefined;
-    try {
-      return await this.#store.open(blob.key, range ?? whole);
-    } catch (error) {
-      if ((error as { kind?: string }).kind !== 'blob-unknown') throw error;
-      throw refuse('unavailable', `The bytes of ${blob.digest} are missing from the store.`);
+    const whole = found.size > 0 ? { start: 0, end: found.size - 1 } : undefined;
+    for (let blob = found; ; ) {
+      try {
+        return await this.#store.open(blob.key, range ?? whole);
+      } catch (error) {
+        if ((error as { kind?: string }).kind !== 'blob-unknown') throw error;
+      }
+      const { digest, key } = blob;
+      const now = await this.#blobs.find(repositoryId, digest);
+      if (!now)
+        throw refuse('blob-unknown', 'The repository holds no such blob.', undefined, { digest });
+      if (now.key === key)
+        throw refuse('unavailable', `The bytes of ${digest} are missing from the store.`);
+      // Pushed again meanwhile, under a key of its own.
+      blob = now;
     }
   }
 

@@ -112,7 +112,7 @@ async function prepare(deps: ManifestPushDeps, put: ManifestPut): Promise<Prepar
   const held = put.repository ? await deps.blobs.findMany(put.repository.id, names) : [];
   checkSizes(blobs, held);
   const config = needsConfig(manifest, put.plan)
-    ? await readConfig(deps.store, manifest, held)
+    ? await readConfig(deps, put.repository, manifest, held)
     : undefined;
   const decision = checkImage({
     manifest,
@@ -181,20 +181,28 @@ function checkSizes(
 
 /** The config's bytes, where the repository holds them. */
 async function readConfig(
-  store: BlobStore,
+  { store, blobs }: Pick<ManifestPushDeps, 'store' | 'blobs'>,
+  repository: Repository | undefined,
   manifest: ParsedManifest,
   held: readonly BlobRow[],
 ): Promise<Buffer | undefined> {
-  const row = held.find((blob) => blob.digest === manifest.config?.digest);
-  if (!row) return undefined;
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
-  } catch (error) {
-    if (!(error instanceof RegistryError && error.kind === 'blob-unknown')) throw error;
-    throw refuse('unavailable', `The bytes of ${row.digest} are missing from the store.`);
+  let row = held.find((blob) => blob.digest === manifest.config?.digest);
+  for (;;) {
+    if (!row || !repository) return undefined;
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    } catch (error) {
+      if (!(error instanceof RegistryError && error.kind === 'blob-unknown')) throw error;
+      // Collected since it was looked up, or pushed again under another key.
+      const now = await blobs.find(repository.id, row.digest);
+      if (now?.key === row.key) {
+        throw refuse('unavailable', `The bytes of ${row.digest} are missing from the store.`);
+      }
+      row = now;
+    }
   }
-  return Buffer.concat(chunks);
 }
 
 function measurable(manifest: ParsedManifest, held: readonly BlobRow[]) {

@@ -61,11 +61,21 @@ export interface World {
   openFiles(): Promise<number | undefined>;
 }
 
-export async function openWorld(t: { after(end: () => unknown): void }): Promise<World> {
+/** Stores other than SQLite and the filesystem as they are: another database, or wrappers round these. */
+export interface WorldStores {
+  readonly metadata?: (folder: string) => Promise<Metadata>;
+  readonly store?: (real: BlobStore) => BlobStore;
+}
+
+export async function openWorld(
+  t: { after(end: () => unknown): void },
+  stores: WorldStores = {},
+): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-registry-'));
   const blobs = join(folder, 'blobs');
-  const metadata = await openSqliteMetadata({ folder });
-  const store = await createFilesystemBlobStore({ folder: blobs });
+  const metadata = await (stores.metadata?.(folder) ?? openSqliteMetadata({ folder }));
+  const files = await createFilesystemBlobStore({ folder: blobs });
+  const store = stores.store?.(files) ?? files;
   const pushes: BlobPush[] = [];
   t.after(async () => {
     for (const push of pushes) await push.close();

@@ -69,7 +69,11 @@ export const getBlob: Handler = async (context) => {
   }
   const length = range === 'ignore' ? blob.size : range.end - range.start + 1;
   services.transfer.pulled(repository, length);
-  const stream = await services.pull.openBlob(blob, range === 'ignore' ? undefined : range);
+  const stream = await services.pull.openBlob(
+    repository,
+    blob,
+    range === 'ignore' ? undefined : range,
+  );
   services.metrics.bytesOut.inc({ how: 'proxy' }, length);
   headers.push('Content-Length', String(length));
   if (range !== 'ignore') {
