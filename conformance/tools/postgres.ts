@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 const versions = '/usr/lib/postgresql';
 
+const defaults = { max_connections: '200', shared_buffers: '64MB', log_min_messages: 'fatal' };
+
 export interface PostgresServer {
   readonly pid: number;
   /** `postgres://…/gantry`, a superuser. */
@@ -26,7 +28,10 @@ export function postgresObstacle(): string | undefined {
   return undefined;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/** `settings`: of postgresql.conf, beside those that all tests have. It syncs what it commits. */
+export async function startPostgres(
+  options: { settings?: Readonly<Record<string, string>> } = {},
+): Promise<PostgresServer> {
   const bin = programs()!;
   const user = owner();
   const folder = mkdtempSync(join(tmpdir(), 'gantry-postgres-'));
@@ -56,14 +61,10 @@ export async function startPostgres(): Promise<PostgresServer> {
       join(bin, 'postgres'),
       [
         ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
-        ...[
+        ...Object.entries({ ...defaults, ...options.settings }).flatMap(([name, value]) => [
           '-c',
-          'max_connections=200',
-          '-c',
-          'shared_buffers=64MB',
-          '-c',
-          'log_min_messages=fatal',
-        ],
+          `${name}=${value}`,
+        ]),
       ],
       { ...user, stdio: 'ignore', cwd: folder },
     );

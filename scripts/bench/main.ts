@@ -7,6 +7,7 @@ import { findInPath } from './load.ts';
 import { type BenchOptions, parseBenchArgs, usage } from './options.ts';
 import { formatJson, formatTable, type RowResult, summary } from './report.ts';
 import { rows } from './rows.ts';
+import { benchScale } from './scale/main.ts';
 import { missingPeer } from './servers.ts';
 
 const MiB = 2 ** 20;
@@ -34,7 +35,9 @@ const quick: Scale = {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
-  if (args[0] === 'functions') return await benchFunctions(args.slice(1));
+  const others = { functions: benchFunctions, scale: benchScale };
+  const other = others[args[0] as keyof typeof others];
+  if (other) return await other(args.slice(1));
   let options: BenchOptions;
   try {
     options = parseBenchArgs(

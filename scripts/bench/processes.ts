@@ -1,7 +1,7 @@
 /** Programs that the bench starts, and what they cost by the kernel's own count (Linux: /proc). */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 
@@ -99,6 +99,25 @@ function childrenOf(pid: number): number[] {
     // It ended meanwhile: what it cost is in its parent's count.
   }
   return found;
+}
+
+/** CPU seconds of a process and those below it by the scheduler's own clock: of short turns, too. Ended threads do not count. */
+export function preciseCpuSeconds(pid: number): number {
+  let nanoseconds = 0;
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1');
+      nanoseconds += Number(text.split(' ')[0]);
+    }
+  } catch {
+    // It ended meanwhile.
+  }
+  return childrenOf(pid).reduce((sum, child) => sum + preciseCpuSeconds(child), nanoseconds / 1e9);
+}
+
+/** From now on the most that was resident is counted anew. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** Resident bytes, now and at the most. */

@@ -48,9 +48,13 @@ export function round(value: number): string {
   return value.toFixed(2);
 }
 
-/** `peer`: what Gantry is beside. */
-export function formatTable(results: readonly RowResult[], peer = 'distribution'): string {
-  const headings = ['', peer, 'Gantry', 'ratio', 'goal', ''];
+/** `peer`: what Gantry is beside; both are names of columns. */
+export function formatTable(
+  results: readonly RowResult[],
+  peer = 'distribution',
+  own = 'Gantry',
+): string {
+  const headings = ['', peer, own, 'ratio', 'goal', ''];
   const lines: (readonly string[] | string)[] = [headings];
   for (const result of results) {
     lines.push(`\n${result.title}  [${result.row}]`);

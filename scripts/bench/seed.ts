@@ -102,7 +102,7 @@ export async function pushTags(
 
 export async function expect(
   status: number,
-  server: Server,
+  server: Pick<Server, 'name' | 'url'>,
   target: string,
   init: RequestInit,
 ): Promise<Response> {

@@ -25,51 +25,84 @@ export interface Place {
   readonly s3?: S3Server;
   /** Gantry sends clients to the S3 server by this URL; undefined: bytes go through it. */
   readonly publicEndpoint?: string;
+  /** More settings of Gantry. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-const root = resolve(import.meta.dirname, '../..');
+export const root = resolve(import.meta.dirname, '../..');
 const startWithin = 30_000;
 
-export async function startGantry({ folder, s3, publicEndpoint }: Place): Promise<Server> {
-  const data = join(folder, 'gantry');
+/** What the first start of a server left for its user. */
+export interface Running {
+  readonly url: string;
+  readonly pid: number;
+  readonly teamId: string;
+  readonly token: string;
+  stop(): Promise<void>;
+}
+
+/** Gantry from the sources, on a free port, with the folder `data`; resolves when it is ready. */
+export async function startServer(options: {
+  data: string;
+  env: Readonly<Record<string, string>>;
+  /** Of the start: a migration may take a while. */
+  withinMs?: number;
+}): Promise<Running> {
+  const { data, env, withinMs } = options;
   const program = startProgram(process.execPath, ['src/main.ts'], {
     cwd: root,
-    env: {
-      GANTRY_DATA: data,
-      GANTRY_PORT: '0',
-      ...startEnv,
-      ...(s3 && {
-        GANTRY_STORAGE: `s3://${s3.bucket}/gantry`,
-        GANTRY_S3_ENDPOINT: s3.endpoint,
-        GANTRY_S3_REGION: s3.region,
-        AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
-        ...(publicEndpoint && { GANTRY_S3_PUBLIC_ENDPOINT: publicEndpoint }),
-      }),
-    },
+    env: { ...startEnv, GANTRY_PORT: '0', ...env, GANTRY_DATA: data },
   });
   let first: { url: string; teamId: string; token: string } | undefined;
-  await answering(program, async () => {
-    first ??= JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as typeof first;
-    return (await fetch(`${first?.url}/readyz`)).ok;
+  await answering(
+    program,
+    async () => {
+      // A start before this one may have left another port in the file.
+      if (!program.words().includes('Gantry is ready')) return false;
+      first ??= JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as typeof first;
+      return (await fetch(`${first?.url}/readyz`)).ok;
+    },
+    withinMs,
+  );
+  return { ...first!, pid: program.pid, stop: () => program.stop() };
+}
+
+export async function startGantry(place: Place): Promise<Server> {
+  const { s3, publicEndpoint } = place;
+  const { url, pid, teamId, token, stop } = await startServer({
+    data: join(place.folder, 'gantry'),
+    env: { ...(s3 && s3Settings(s3, publicEndpoint)), ...place.env },
   });
-  const { url, teamId, token } = first!;
   const credentials = `${teamId}:${token}`;
   return {
-    name: 'gantry',
-    url,
-    pid: program.pid,
-    credentials,
-    async headers(repository) {
-      const scope = `repository:${repository}:pull,push`;
-      const answer = await fetch(`${url}/token?service=bench&scope=${encodeURIComponent(scope)}`, {
-        headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
-      });
-      if (!answer.ok) throw new Error(`Gantry gave no token: ${await answer.text()}`);
-      return { authorization: `Bearer ${((await answer.json()) as { token: string }).token}` };
-    },
-    stop: () => program.stop(),
+    ...{ name: 'gantry', url, pid, credentials, stop },
+    headers: (repository) => tokenHeaders(url, credentials, repository),
   };
+}
+
+export function s3Settings(s3: S3Server, publicEndpoint?: string): Record<string, string> {
+  return {
+    GANTRY_STORAGE: `s3://${s3.bucket}/gantry`,
+    GANTRY_S3_ENDPOINT: s3.endpoint,
+    GANTRY_S3_REGION: s3.region,
+    AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+    ...(publicEndpoint && { GANTRY_S3_PUBLIC_ENDPOINT: publicEndpoint }),
+  };
+}
+
+/** A fresh registry token for `repository`, as a header. */
+export async function tokenHeaders(
+  url: string,
+  credentials: string,
+  repository: string,
+): Promise<Readonly<Record<string, string>>> {
+  const scope = encodeURIComponent(`repository:${repository}:pull,push`);
+  const answer = await fetch(`${url}/token?service=bench&scope=${scope}`, {
+    headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
+  });
+  if (!answer.ok) throw new Error(`Gantry gave no token: ${await answer.text()}`);
+  return { authorization: `Bearer ${((await answer.json()) as { token: string }).token}` };
 }
 
 /** Why the peer cannot be run, or undefined. */
@@ -127,8 +160,12 @@ export async function startDistribution({ folder, s3 }: Place): Promise<Server> 
   };
 }
 
-async function answering(program: Program, ask: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + startWithin; ; await delay(50)) {
+async function answering(
+  program: Program,
+  ask: () => Promise<boolean>,
+  withinMs = startWithin,
+): Promise<void> {
+  for (const deadline = Date.now() + withinMs; ; await delay(20)) {
     if (await ask().catch(() => false)) return;
     if (!program.ended() && Date.now() < deadline) continue;
     await program.stop();

@@ -52,7 +52,11 @@ test('bytes of what nothing names are gone from the store once their lease is ov
   await sweeper.idle();
   assert.deepEqual(await files(), []);
   assert.deepEqual([failures, freed], [[], [5]]);
-  assert.deepEqual(await metadata.collection.unreferenced(), { blobs: 0, bytes: 0, keys: 0 });
+  assert.partialDeepStrictEqual(await metadata.collection.unreferenced(), {
+    blobs: 0,
+    bytes: 0,
+    keys: 0,
+  });
 });
 
 test('who asks during a run gets that run, and a stop ends it', async (t) => {

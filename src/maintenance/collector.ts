@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Collection } from '../ports/collection.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { LinkKey } from '../ports/commands-collection.ts';
+import { Kept } from '../ports/kept.ts';
 
 /** Rows of one read, and of one write: pushes never wait long behind either. */
 const page = 1_000;
@@ -23,6 +24,8 @@ export interface CollectorDeps {
   readonly freed?: (bytes: number) => void;
 }
 
+export type Unreferenced = Omit<Awaited<ReturnType<Collection['unreferenced']>>, 'seen'>;
+
 /** What one run looked at and took away, or would take away. */
 export interface CollectionRun {
   readonly dryRun: boolean;
@@ -40,6 +43,7 @@ export interface CollectionRun {
 export class Collector {
   readonly #deps: CollectorDeps;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #unreferenced: Kept<Unreferenced>;
   #running: Promise<CollectionRun> | undefined;
   #last: CollectionRun | undefined;
   #stopped = false;
@@ -47,6 +51,10 @@ export class Collector {
   /** `everyMs` undefined: only when it is asked to. */
   constructor(deps: CollectorDeps, everyMs: number | undefined) {
     this.#deps = deps;
+    this.#unreferenced = new Kept(async () => {
+      const { seen, ...value } = await deps.collection.unreferenced();
+      return { value, rows: seen };
+    });
     if (everyMs === undefined) return;
     this.#timer = setInterval(() => {
       if (deps.leads?.() !== false) this.run().catch(deps.failed);
@@ -66,6 +74,7 @@ export class Collector {
   run(): Promise<CollectionRun> {
     this.#running ??= this.#collect(false)
       .then((run) => {
+        this.#unreferenced.forget();
         this.#last = run;
         return run;
       })
@@ -78,6 +87,11 @@ export class Collector {
   /** What a run would take away now; nothing changes. Blobs that would lose their last link count, too. */
   dryRun(): Promise<CollectionRun> {
     return this.#collect(true);
+  }
+
+  /** What a run would find without a link, and keys that wait. One count serves all that ask meanwhile, and soon after. */
+  unreferenced(): Promise<Unreferenced> {
+    return this.#unreferenced.get();
   }
 
   async stop(): Promise<void> {
@@ -120,6 +134,7 @@ export class Collector {
       }
       after = rows.at(-1);
       if (rows.length < page) break;
+      await letOthersThrough();
     }
     return { seen, collected };
   }
@@ -127,8 +142,10 @@ export class Collector {
   async #blobs(dryRun: boolean, lost: ReadonlyMap<Digest, number>) {
     const { collection, writer, clock, delayMs } = this.#deps;
     let [seen, collected, bytes] = [0, 0, 0];
+    let enough = 1;
+    for (const links of lost.values()) enough = Math.max(enough, links + 1);
     for (let after: Digest | undefined; !this.#stopped; ) {
-      const rows = await collection.blobs(after, page);
+      const rows = await collection.blobs(after, page, enough);
       seen += rows.length;
       if (dryRun) {
         const found = rows.filter((row) => row.links <= (lost.get(row.digest) ?? 0));
@@ -145,7 +162,13 @@ export class Collector {
       }
       after = rows.at(-1)?.digest;
       if (rows.length < page) break;
+      await letOthersThrough();
     }
     return { seen, collected, bytes };
   }
+}
+
+/** Reads of an embedded database do not wait: page after page of them would keep every request waiting. */
+function letOthersThrough(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -11,7 +11,7 @@ export interface LinkState extends LinkKey {
 export interface BlobState {
   readonly digest: Digest;
   readonly size: number;
-  /** Repositories that link it. */
+  /** Repositories that link it; no more than was enough are counted. */
   readonly links: number;
 }
 
@@ -19,12 +19,14 @@ export interface BlobState {
 export interface Collection {
   /** In order of repository and digest, after `after`; collectable: no manifest names it, and its lease ended before `now`. */
   links(after: LinkKey | undefined, now: number, limit: number): Awaitable<LinkState[]>;
-  /** In order of digest. */
-  blobs(after: Digest | undefined, limit: number): Awaitable<BlobState[]>;
-  /** Bytes of blobs that no repository links, and of keys that wait for their time: for tests and figures. */
+  /** In order of digest. `enough`: links of each that are counted at most. */
+  blobs(after: Digest | undefined, limit: number, enough: number): Awaitable<BlobState[]>;
+  /** Blobs that no repository links, and keys that wait for their time. Reads all of them, page by page. */
   unreferenced(): Awaitable<{
     readonly blobs: number;
     readonly bytes: number;
     readonly keys: number;
+    /** Blobs that were looked at. */
+    readonly seen: number;
   }>;
 }

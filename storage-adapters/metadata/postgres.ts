@@ -27,7 +27,7 @@ export async function openPostgresMetadata(options: {
   // One that breaks while it is in use, between two queries, would end the process; its next query fails.
   pool.on('connect', (client) => client.on('error', () => {}));
   try {
-    await migrateTogether(pool);
+    await migrateTogether(settings);
   } catch (error) {
     await pool.end();
     throw explainPostgres(error);
@@ -57,19 +57,22 @@ export async function openPostgresMetadata(options: {
   };
 }
 
-/** Replicas that start together take turns; what is done already is not done again. */
-async function migrateTogether(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect();
+/**
+ * Replicas that start together take turns; what is done already is not done again. On a connection without time
+ * limits: an index over millions of rows takes longer than any query may, and who waits for it waits as long.
+ */
+async function migrateTogether(settings: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client({ ...settings, query_timeout: 0, statement_timeout: 0 });
+  client.on('error', () => {});
+  await client.connect();
   try {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [migrationLock]);
     await migrate(new PostgresExecutor(client), Date.now());
     await client.query('commit');
-  } catch (error) {
-    await client.query('rollback').catch(() => {});
-    throw error;
   } finally {
-    client.release();
+    // Takes an open transaction back.
+    await client.end().catch(() => {});
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Sends one request again and again over keep-alive connections, and prints how many were answered:
+ * Sends one request, or some in turn, again and again over keep-alive connections, and prints how many were answered:
  * `node raw-load.ts '<JSON of LoadOrder>'`. On bare sockets, so that it takes little of the processor that
  * the server under test needs, too.
  */
@@ -7,6 +7,8 @@ import { connect } from 'node:net';
 
 export interface LoadOrder {
   readonly url: string;
+  /** In turn, in place of the URL's own. */
+  readonly paths?: readonly string[];
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
@@ -40,10 +42,10 @@ export function answerLength(bytes: Buffer, method: string): number | undefined 
 function run(order: LoadOrder): Promise<LoadAnswer> {
   const { hostname, port, pathname, search, host } = new URL(order.url);
   const fields = Object.entries({ host, ...order.headers }).map(([k, v]) => `${k}: ${v}\r\n`);
-  const request = Buffer.from(
-    `${order.method} ${pathname}${search} HTTP/1.1\r\n${fields.join('')}\r\n`,
-    'latin1',
+  const requests = (order.paths ?? [`${pathname}${search}`]).map((path) =>
+    Buffer.from(`${order.method} ${path} HTTP/1.1\r\n${fields.join('')}\r\n`, 'latin1'),
   );
+  let next = 0;
   const times: number[] = [];
   let failures = 0;
   const started = performance.now();
@@ -60,7 +62,7 @@ function run(order: LoadOrder): Promise<LoadAnswer> {
           socket.destroy();
           return;
         }
-        socket.write(request);
+        socket.write(requests[next++ % requests.length]!);
       };
       socket.on('connect', send);
       socket.on('data', (bytes: Buffer) => {

@@ -97,9 +97,17 @@ export function collectionContract(
       const links = [{ repositoryId: id, digest: first.digest }];
       await db.writer.run('CollectLinks', { links, now: later });
     }
-    assert.deepEqual(await db.collection.unreferenced(), { blobs: 1, bytes: 6, keys: 0 });
+    assert.partialDeepStrictEqual(await db.collection.unreferenced(), {
+      blobs: 1,
+      bytes: 6,
+      keys: 0,
+    });
     assert.deepEqual(await collect(), { count: 1, bytes: 6 });
-    assert.deepEqual(await db.collection.unreferenced(), { blobs: 0, bytes: 0, keys: 1 });
+    assert.partialDeepStrictEqual(await db.collection.unreferenced(), {
+      blobs: 0,
+      bytes: 0,
+      keys: 1,
+    });
     const second = await addBlob(db, repository.id, 'shared', 'upl_second');
     assert.equal(second.kept, true);
     const due = async (at: number) => (await db.blobs.discardedKeys(10, at)).map(({ key }) => key);
@@ -153,8 +161,8 @@ export function collectionContract(
     }
     assert.equal(seen.length, 6);
     assert.deepEqual(seen, [...seen].sort());
-    const blobs = await db.collection.blobs(undefined, 2);
-    const rest = await db.collection.blobs(blobs[1]!.digest, 2);
+    const blobs = await db.collection.blobs(undefined, 2, 9);
+    const rest = await db.collection.blobs(blobs[1]!.digest, 2, 9);
     assert.deepEqual(
       [...blobs, ...rest].map(({ links }) => links),
       [2, 2, 2],

@@ -32,7 +32,7 @@ const links = query<{ repository: string; digest: string; limit: number }, LinkR
       .limit(p('limit')) as never,
 );
 const blobs = query<
-  { digest: string; limit: number },
+  { digest: string; limit: number; enough: number },
   { digest: string; size: number; links: number }
 >(
   (db, p) =>
@@ -41,38 +41,28 @@ const blobs = query<
       .select(['b.digest', 'b.size'])
       .select((e) =>
         e
-          .selectFrom('blob_links as l')
+          .selectFrom(
+            e
+              .selectFrom('blob_links as l')
+              .select('l.digest')
+              .whereRef('l.digest', '=', 'b.digest')
+              // A base image's layer may be in every repository.
+              .limit(p('enough'))
+              .as('some'),
+          )
           .select((x) => x.fn.countAll<number>().as('count'))
-          .whereRef('l.digest', '=', 'b.digest')
           .as('links'),
       )
       .where('b.digest', '>', p('digest'))
       .orderBy('b.digest')
       .limit(p('limit')) as never,
 );
-const unreferenced = query<object, { blobs: number; bytes: number | null; keys: number | null }>(
-  (db) =>
-    db
-      .selectFrom('blobs as b')
-      .select((e) => [
-        e.fn.countAll<number>().as('blobs'),
-        e.fn.sum<number>('b.size').as('bytes'),
-        e
-          .selectFrom('discarded_keys')
-          .select((x) => x.fn.countAll<number>().as('count'))
-          .as('keys'),
-      ])
-      .where((e) =>
-        e.not(
-          e.exists(
-            e
-              .selectFrom('blob_links as l')
-              .select('l.digest')
-              .whereRef('l.digest', '=', 'b.digest'),
-          ),
-        ),
-      ),
+const keys = query<object, { keys: number }>((db) =>
+  db.selectFrom('discarded_keys').select((e) => e.fn.countAll<number>().as('keys')),
 );
+
+/** Blobs of one read. */
+const page = 1_000;
 
 export function collectionStore(db: Executor): Collection {
   return {
@@ -91,15 +81,26 @@ export function collectionStore(db: Executor): Collection {
             collectable: row.named === null && row.leased_until < now,
           })),
       ),
-    blobs: (after, limit) =>
-      then(blobs.all(db, { digest: after ?? '', limit }), (rows) =>
+    blobs: (after, limit, enough) =>
+      then(blobs.all(db, { digest: after ?? '', limit, enough }), (rows) =>
         rows.map((row) => ({ ...row, digest: row.digest as Digest })),
       ),
-    unreferenced: () =>
-      then(unreferenced.get(db, {}), (found) => ({
-        blobs: found?.blobs ?? 0,
-        bytes: found?.bytes ?? 0,
-        keys: found?.keys ?? 0,
-      })),
+    async unreferenced() {
+      let [seen, count, bytes, digest] = [0, 0, 0, ''];
+      for (;;) {
+        const rows = await blobs.all(db, { digest, limit: page, enough: 1 });
+        for (const { links, size } of rows) {
+          if (links > 0) continue;
+          count += 1;
+          bytes += size;
+        }
+        seen += rows.length;
+        if (rows.length < page) break;
+        digest = rows.at(-1)!.digest;
+        // Reads of an embedded database do not wait, so others must be let through.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return { blobs: count, bytes, keys: (await keys.get(db, {}))?.keys ?? 0, seen };
+    },
   };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import type { Digest } from '../../../src/oci/digest.ts';
+import type { RepositoryListing } from '../../../src/ports/repositories.ts';
 import type { CompiledStatement, Executor } from '../database.ts';
 import { sqliteDialect } from '../dialects/sqlite.ts';
 import { openSqliteMetadata } from '../sqlite.ts';
@@ -44,6 +45,9 @@ function planOf(use: (executor: Executor) => unknown): string[] {
 const digests = ['sha256:0' as Digest];
 const both = ['asc', 'desc'] as const;
 
+const list = (db: Executor, listing: Omit<RepositoryListing, 'limit'>) =>
+  repositoriesStore(db).list('p', { ...listing, limit: 9 });
+
 /** The index that each list walks along, and the columns that it begins at. */
 const cases: [string, (executor: Executor) => unknown, RegExp][] = [
   ...both.flatMap((order): [string, (executor: Executor) => unknown, RegExp][] => [
@@ -66,6 +70,21 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
       `repositories by last push, ${order}`,
       (db) => repositoriesStore(db).list('p', { sort: 'pushed', order, limit: 9 }),
       /^SEARCH r USING INDEX repositories_by_push \(project_id=\? AND \(pushed_at,name\)[<>]\(\?,\?\)\)$/,
+    ],
+    [
+      `public repositories by name, ${order}`,
+      (db) => list(db, { sort: 'name', order, visibility: 'public' }),
+      /^SEARCH r USING INDEX repositories_by_visibility \(project_id=\? AND visibility=\? AND name[<>]\?\)$/,
+    ],
+    [
+      `public repositories by last push, ${order}`,
+      (db) => list(db, { sort: 'pushed', order, visibility: 'public' }),
+      /^SEARCH r USING INDEX repositories_by_visible_push \(project_id=\? AND visibility=\? AND \(pushed_at,name\)[<>]\(\?,\?\)\)$/,
+    ],
+    [
+      `repositories by a part of the name, ${order}`,
+      (db) => list(db, { sort: 'name', order, namePart: 'x' }),
+      /^SEARCH r USING (COVERING )?INDEX repositories_by_name \(project_id=\? AND name[<>]\?\)$/,
     ],
   ]),
   [

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type {
   RepositoryDetails,
   RepositoryListing,
@@ -9,23 +8,15 @@ import type { Builder, Schema } from '../schema.ts';
 
 type Row = Omit<Schema['repositories'], 'event_sequence'> & { team_id: string };
 
+const columns = [
+  ...(['r.id', 'r.project_id', 'p.team_id', 'r.name', 'r.visibility', 'r.image_count'] as const),
+  ...(['r.tag_count', 'r.stored_bytes', 'r.created_at', 'r.pushed_at', 'r.pulled_at'] as const),
+] as const;
 const all = (db: Builder) =>
   db
     .selectFrom('repositories as r')
     .innerJoin('projects as p', 'p.id', 'r.project_id')
-    .select([
-      'r.id',
-      'r.project_id',
-      'p.team_id',
-      'r.name',
-      'r.visibility',
-      'r.image_count',
-      'r.tag_count',
-      'r.stored_bytes',
-      'r.created_at',
-      'r.pushed_at',
-      'r.pulled_at',
-    ]);
+    .select(columns);
 
 const byId = query<{ id: string }, Row>((db, p) => all(db).where('r.id', '=', p('id')));
 
@@ -33,41 +24,90 @@ interface ListArgs {
   project: string;
   name: string;
   pushedAt: number;
-  /** A LIKE pattern. */
-  like: string;
-  visibility: string | null;
+  visibility: string;
   limit: number;
 }
+type Sort = RepositoryListing['sort'];
+type Order = RepositoryListing['order'];
 
 /** A range of the index that has the order: nothing is sorted, and a page begins where the last one ended. */
-const listed = (sort: RepositoryListing['sort'], order: RepositoryListing['order']) =>
-  query<ListArgs, Row>((db, p) => {
-    const beyond = order === 'asc' ? '>' : '<';
-    const rows = all(db)
-      .where('r.project_id', '=', p('project'))
-      .where((e) => sql<boolean>`${e.ref('r.name')} like ${p('like')} escape '\\'`)
-      .where((e) =>
-        e.or([
-          e(sql`cast(${p('visibility')} as text)`, 'is', null),
-          e('r.visibility', '=', p('visibility') ?? ''),
-        ]),
-      );
-    const page =
-      sort === 'name'
-        ? rows.where('r.name', beyond, p('name')).orderBy('r.name', order)
-        : rows
-            .where((e) =>
-              e(e.refTuple('r.pushed_at', 'r.name'), beyond, e.tuple(p('pushedAt'), p('name'))),
-            )
-            .orderBy('r.pushed_at', order)
-            .orderBy('r.name', order);
-    return page.limit(p('limit'));
-  });
+function ranged(db: Builder, p: Parameters<Parameters<typeof query<ListArgs>>[0]>[1], by: By) {
+  const { sort, order, visible } = by;
+  const beyond = order === 'asc' ? '>' : '<';
+  const all = db.selectFrom('repositories as r').where('r.project_id', '=', p('project'));
+  const rows = visible ? all.where('r.visibility', '=', p('visibility')) : all;
+  const page =
+    sort === 'name'
+      ? rows.where('r.name', beyond, p('name')).orderBy('r.name', order)
+      : rows
+          .where((e) =>
+            e(e.refTuple('r.pushed_at', 'r.name'), beyond, e.tuple(p('pushedAt'), p('name'))),
+          )
+          .orderBy('r.pushed_at', order)
+          .orderBy('r.name', order);
+  return page.limit(p('limit'));
+}
+interface By {
+  readonly sort: Sort;
+  readonly order: Order;
+  /** Only those of one visibility: an index of its own, for a condition that may be none has none. */
+  readonly visible: boolean;
+}
 
-const lists = {
-  name: { asc: listed('name', 'asc'), desc: listed('name', 'desc') },
-  pushed: { asc: listed('pushed', 'asc'), desc: listed('pushed', 'desc') },
+const listed = (by: By) =>
+  query<ListArgs, Row>((db, p) =>
+    ranged(db, p, by).innerJoin('projects as p', 'p.id', 'r.project_id').select(columns),
+  );
+/** The names alone, which the index holds. */
+const places = (by: By) =>
+  query<ListArgs, Place>((db, p) => ranged(db, p, by).select(['r.name', 'r.pushed_at']));
+
+type Place = Pick<Row, 'name' | 'pushed_at'>;
+
+const ofEach = <T>(make: (by: By) => T) => {
+  const orders = (sort: Sort, visible: boolean) => ({
+    asc: make({ sort, order: 'asc', visible }),
+    desc: make({ sort, order: 'desc', visible }),
+  });
+  const sorts = (visible: boolean) => ({
+    name: orders('name', visible),
+    pushed: orders('pushed', visible),
+  });
+  return { all: sorts(false), visible: sorts(true) };
 };
+const lists = ofEach(listed);
+const namesOf = ofEach(places);
+const named = query<{ project: string; names: string }, Row>((db, p, dialect) =>
+  all(db)
+    .where('r.project_id', '=', p('project'))
+    .where('r.name', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('names')).as('wanted')).select('wanted.value'),
+    ),
+);
+
+/** Names looked at in one read. */
+const searched = 2_000;
+
+/** Looks through the names, range by range: no read is long, and others are let through between two. */
+async function withPart(db: Executor, args: ListArgs, by: By, part: string): Promise<Row[]> {
+  const read = namesOf[by.visible ? 'visible' : 'all'][by.sort][by.order];
+  const found: Place[] = [];
+  for (let at = args; ; ) {
+    const rows = await read.all(db, { ...at, limit: searched });
+    for (const row of rows) {
+      if (found.length < args.limit && row.name.includes(part)) found.push(row);
+    }
+    const last = rows.at(-1);
+    if (found.length === args.limit || rows.length < searched || !last) break;
+    at = { ...at, name: last.name, pushedAt: last.pushed_at };
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const names = JSON.stringify(found.map(({ name }) => name));
+  const rows = await named.all(db, { project: args.project, names });
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  // One may be gone since it was found.
+  return found.flatMap(({ name }) => byName.get(name) ?? []);
+}
 
 const counted = query<{ project: string }, { repository_count: number }>((db, p) =>
   db.selectFrom('projects').select('repository_count').where('id', '=', p('project')),
@@ -107,17 +147,18 @@ export function repositoryLists(db: Executor) {
   return {
     details: (id: string) => then(byId.get(db, { id }), (row) => row && toDetails(row)),
     list: (project: string, listing: RepositoryListing) => {
-      const { sort, order, after, namePart = '', visibility = null, limit } = listing;
+      const { sort, order, after, namePart, visibility, limit } = listing;
       const first = beforeAll(order);
-      return then(
-        lists[sort][order].all(db, {
-          ...{ project, visibility, limit },
-          name: after?.name ?? first.name,
-          pushedAt: after?.pushedAt ?? first.at,
-          like: `%${namePart.replace(/[\\%_]/g, '\\$&')}%`,
-        }),
-        (rows) => rows.map(toDetails),
-      );
+      const visible = visibility !== undefined;
+      const args = {
+        ...{ project, limit, visibility: visibility ?? '' },
+        name: after?.name ?? first.name,
+        pushedAt: after?.pushedAt ?? first.at,
+      };
+      const rows = namePart
+        ? withPart(db, args, { sort, order, visible }, namePart)
+        : lists[visible ? 'visible' : 'all'][sort][order].all(db, args);
+      return then(rows, (found) => found.map(toDetails));
     },
     count: (project: string) =>
       then(counted.get(db, { project }), (row) => row?.repository_count ?? 0),

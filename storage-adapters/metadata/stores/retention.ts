@@ -4,18 +4,36 @@ import type { RetentionStore } from '../../../src/ports/retention.ts';
 import { underWay } from '../commands/deployment-rows.ts';
 import { type Executor, query, then } from '../database.ts';
 
-const ruled = query<{ after: string; limit: number }, { id: string }>((db, p) =>
+const ruled = query<
+  { after: string; limit: number },
+  { id: string; own: string; inherited: string }
+>((db, p) =>
   db
     .selectFrom('repositories as r')
     .innerJoin('projects as j', 'j.id', 'r.project_id')
-    .select('r.id')
+    .select(['r.id', 'r.rules as own', 'j.rules as inherited'])
     .where('r.id', '>', p('after'))
-    .where((e) =>
-      e.or([e('r.rules', 'like', '%"retention"%'), e('j.rules', 'like', '%"retention"%')]),
-    )
     .orderBy('r.id')
     .limit(p('limit')),
 );
+/** Repositories of one read. */
+const looked = 1_000;
+const hasRetention = (rules: string) => rules.includes('"retention"');
+
+/** Few have rules: all are looked at, range by range, and others are let through between two. */
+async function withRules(db: Executor, after: string, limit: number): Promise<string[]> {
+  const found: string[] = [];
+  for (let last = after; ; ) {
+    const rows = await ruled.all(db, { after: last, limit: looked });
+    for (const { id, own, inherited } of rows) {
+      if (found.length < limit && (hasRetention(own) || hasRetention(inherited))) found.push(id);
+    }
+    if (found.length === limit || rows.length < looked) return found;
+    last = rows.at(-1)!.id;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 interface Page {
   repository: string;
   after: string;
@@ -88,8 +106,7 @@ const pinned = query<{ repository: string; states: string }, { digest: string }>
 
 export function retentionStore(db: Executor): RetentionStore {
   return {
-    repositories: (after, limit) =>
-      then(ruled.all(db, { after: after ?? '', limit }), (rows) => rows.map(({ id }) => id)),
+    repositories: (after = '', limit) => withRules(db, after, limit),
     manifests: (repository, after, limit) =>
       then(manifests.all(db, { repository, after: after ?? '', limit }), (rows) =>
         rows.map((row) => ({

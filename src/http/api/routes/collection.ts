@@ -56,16 +56,19 @@ export const collectionRoutes: readonly Route[] = [
                 bytes: count,
                 keys: { ...count, description: 'Whose bytes wait for their time to go.' },
               },
-              { title: 'UnreferencedContent' },
+              {
+                title: 'UnreferencedContent',
+                description: 'Where there is much to count, as of some seconds ago.',
+              },
             ),
           },
           { title: 'CollectionState' },
         ),
       },
     },
-    async handle({ services: { collector, metadata } }) {
+    async handle({ services: { collector } }) {
       const { running, last } = collector;
-      const unreferenced = await metadata.collection.unreferenced();
+      const unreferenced = await collector.unreferenced();
       return ok({ running, last: last ? viewOf(last) : null, unreferenced });
     },
   },
