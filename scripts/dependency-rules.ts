@@ -46,6 +46,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'compose-registry.ts',
     'compose-store.ts',
     'compose-workers.ts',
+    'compose-scrub.ts',
     ...common,
     ...subjects,
     'sandboxes',
@@ -69,6 +70,8 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   'compose-store.ts': [...common, 'storage-adapters'],
   // The commands that work on whole installations, without a server.
   'compose-backup.ts': ['compose-store.ts', ...common, 'maintenance', 'storage-adapters'],
+  // The scrub and its settings.
+  'compose-scrub.ts': ['maintenance', 'projects', ...common],
   'main.ts': ['compose.ts', 'config', 'observability', 'oci'],
 
   // Until the API comes: the socket's words, and the whole without a server where none runs.

@@ -18,6 +18,7 @@ import { Origins } from './http/origin.ts';
 import { RateLimits } from './http/rate-limits.ts';
 import type { Services } from './http/services.ts';
 import { LastUse, ManifestUses } from './maintenance/last-use.ts';
+import { quarantineManifest } from './maintenance/scrub-manifests.ts';
 import type { Logger } from './observability/logger.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { BlobStore } from './ports/blob-store.ts';
@@ -151,7 +152,14 @@ export async function openRegistry(
     login,
     tokenService: new TokenService({ ...metadata, registryTokens, identities, clock }),
     uploadUrls,
-    pull: new Pull({ ...metadata, store, cacheBytes: config.cacheManifests }),
+    pull: new Pull({
+      ...{ ...metadata, store, cacheBytes: config.cacheManifests },
+      damaged: (digest, bytes) => {
+        quarantineManifest({ writer, clock, log: logger }, digest, bytes).catch((cause: unknown) =>
+          logger.warn('a damaged manifest was not put aside', { digest, cause: String(cause) }),
+        );
+      },
+    }),
     pulled: (repositoryId) => lastPull.note(repositoryId),
     used: (repositoryId, digest) => manifestUses.note(repositoryId, digest),
     blobPush,

@@ -13,6 +13,7 @@ import { TokenExchange } from './auth/token-exchange.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { openOwnedFunctions } from './compose-owner.ts';
 import { keyRingsOf, openRegistry } from './compose-registry.ts';
+import { openScrubber, openScrubDesk } from './compose-scrub.ts';
 import { openBlobStore } from './compose-store.ts';
 import { fromWorkers, openWorkers, upgradesFromWorkers } from './compose-workers.ts';
 import type { Config } from './config/config.ts';
@@ -42,6 +43,7 @@ import type { BlobStore } from './ports/blob-store.ts';
 import { systemClock } from './ports/clock.ts';
 import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
+import type { ScrubControl } from './ports/scrub.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
 import type { AuditEntry } from './projects/admin-context.ts';
 import type { AdminStatus } from './projects/admin-methods.ts';
@@ -217,6 +219,9 @@ async function compose(
     config.retentionInterval || undefined,
   );
   opened.push(() => retainer.stop());
+  const scrubber = openScrubber(config, { metadata, store, leading, clock, logger, metrics });
+  opened.push(() => scrubber.stop());
+  const scrub = openScrubDesk(config, metadata, clock, () => scrubber.wake());
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
     putManifests: createManifestsPush(registry.manifestPush),
@@ -228,6 +233,7 @@ async function compose(
     keys: keyRings,
     ownIssuer: () => url,
     status: () => statusOf(config, url, startedAt),
+    scrub,
     audit: (entry) => audit.record(recordOfSocket(entry)),
   });
   const sessions = new BrowserSessions({
@@ -268,6 +274,7 @@ async function compose(
     imageIntake,
     collector,
     retainer,
+    scrub,
     get runtime() {
       return functions?.current.runtime;
     },
@@ -322,7 +329,9 @@ async function compose(
     events.relay.wake();
     events.sender.wake();
     sweeper.wake();
+    scrubber.wake();
   });
+  scrubber.wake();
   sweeper.wake();
   if (config.measure) measurer.wake();
   ready = true;
@@ -364,6 +373,7 @@ export async function openOffline(
     keys: keyRingsOf(config, metadata, systemClock, await loadSecretKey(config)),
     ownIssuer: () => url,
     status: () => statusOf(config, url),
+    scrub: openScrubDesk(config, metadata, systemClock),
   });
   return {
     admin,
@@ -382,6 +392,7 @@ function adminOf(
     keys: KeyRings;
     ownIssuer: () => string;
     status: () => AdminStatus;
+    scrub: ScrubControl;
     audit?: (entry: AuditEntry) => void;
   },
 ): Admin {

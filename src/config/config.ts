@@ -54,6 +54,9 @@ export interface Config {
   /** 0: only when it is asked for. */
   readonly collectInterval: number;
   readonly collectDelay: number;
+  readonly scrubInterval: number;
+  /** Bytes a second. */
+  readonly scrubRate: number;
   /** 0: what is deleted does not come back. */
   readonly undeleteFor: number;
   /** 0: only when it is asked for. */

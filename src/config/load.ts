@@ -72,6 +72,8 @@ function toConfig(
     cacheManifests: parseBytes(s.cacheManifests)!,
     collectInterval: parseDuration(s.collectInterval)!,
     collectDelay: parseDuration(s.collectDelay)!,
+    scrubInterval: parseDuration(s.scrubInterval)!,
+    scrubRate: parseBytes(s.scrubRate)!,
     undeleteFor: parseDuration(s.undeleteFor)!,
     retentionInterval: parseDuration(s.retentionInterval)!,
     uploadExpiry: parseDuration(s.uploadExpiry)!,

@@ -41,6 +41,8 @@ export interface Settings extends GivenFunctionSettings {
   readonly cacheManifests: string;
   readonly collectInterval: string;
   readonly collectDelay: string;
+  readonly scrubInterval: string;
+  readonly scrubRate: string;
   readonly undeleteFor: string;
   readonly retentionInterval: string;
   readonly uploadExpiry: string;

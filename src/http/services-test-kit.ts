@@ -26,6 +26,7 @@ import { Collector } from '../maintenance/collector.ts';
 import { ManifestUses } from '../maintenance/last-use.ts';
 import { leadsAlone } from '../maintenance/leader.ts';
 import { Retainer } from '../maintenance/retainer.ts';
+import { ScrubDesk } from '../maintenance/scrub-desk.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { TokenScope } from '../ports/tokens.ts';
@@ -160,6 +161,10 @@ export async function openApplication(
     ...{ idleMs: 3_600_000, lifetimeMs: 86_400_000 },
   });
   const cookies = new SessionCookies({ sessions, origins });
+  const scrub = new ScrubDesk({
+    ...{ ...metadata, clock, newId: () => newId('scr'), wake: () => {} },
+    ...{ rate: 2 ** 20, intervalMs: undefined },
+  });
   const manifestUses = new ManifestUses({ writer, clock, everyMs: never });
   let repositories = 0;
   const pulled: string[] = [];
@@ -225,7 +230,9 @@ export async function openApplication(
       },
       undefined,
     ),
+    scrub,
     admin: createAdmin({
+      scrub,
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,

@@ -6,6 +6,7 @@ import {
   Histogram,
   Registry,
 } from 'prom-client';
+import { ScrubMetrics } from './scrub-metrics.ts';
 
 interface RouteMetrics {
   readonly total: Counter.Internal;
@@ -22,6 +23,7 @@ export class Metrics {
   readonly bytesIn: Counter<string>;
   readonly bytesOut: Counter<string>;
   readonly collected: Counter<string>;
+  readonly scrub: ScrubMetrics;
   readonly mounts: Counter<string>;
   readonly #deliveries: Counter<string>;
   readonly auditDropped: Counter<string>;
@@ -68,6 +70,7 @@ export class Metrics {
       help: 'Bytes of blobs that were collected, since nothing named them.',
       registers,
     });
+    this.scrub = new ScrubMetrics(registers);
     this.mounts = new Counter({
       name: 'gantry_blob_mounts_total',
       help: 'Requests to mount a blob, by result.',

@@ -15,6 +15,8 @@ export interface BlobRow {
 export interface ResolvedBlob {
   readonly repository: Repository;
   readonly blob: BlobRow | undefined;
+  /** The repository links it, but its bytes are not its digest's (UTC milliseconds of when that was found). */
+  readonly quarantinedAt: number | undefined;
   /** The blob is kept here until then, though nothing names it (UTC milliseconds). */
   readonly leasedUntil: number;
 }
@@ -39,6 +41,7 @@ export interface PendingMeasure {
   readonly key: string;
 }
 
+/** Quarantined blobs are found by none of these. */
 export interface Blobs {
   /** One read for the hot path. Undefined: no such repository. */
   resolve(path: RepositoryPath, digest: Digest): Awaitable<ResolvedBlob | undefined>;

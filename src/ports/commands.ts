@@ -22,6 +22,7 @@ import type { Project, ProjectSettings } from './projects.ts';
 import type { Repository, Visibility } from './repositories.ts';
 import type { RetentionCommands } from './retention.ts';
 import type { SandboxCommands } from './sandboxes.ts';
+import type { ScrubCommands } from './scrub.ts';
 import type { Account, PlanName, Role, Team } from './teams.ts';
 import type { RefreshCredential, Token } from './tokens.ts';
 import type { TrashCommands } from './trash.ts';
@@ -86,6 +87,7 @@ export interface Commands
     ImageRuleCommands,
     TrashCommands,
     RetentionCommands,
+    ScrubCommands,
     RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };
@@ -182,7 +184,10 @@ export interface Commands
     };
     result: null;
   };
-  /** The session becomes a blob, linked in its repository. `kept` false: another upload of the digest came first, and this one's bytes are discarded. */
+  /**
+   * The session becomes a blob, linked in its repository. `kept` false: another upload of the digest came first, and
+   * this one's bytes are discarded; but where those of before are quarantined, these take their place.
+   */
   FinishUpload: {
     args: {
       id: string;
@@ -214,7 +219,7 @@ export interface Commands
   /** The discarded keys' bytes are gone. */
   ForgetKeys: { args: { keys: readonly string[] }; result: null };
 
-  /** Links a stored blob into a repository; undefined where it is gone. */
+  /** Links a stored blob into a repository; undefined where it is gone, or quarantined. */
   LinkBlob: {
     args: {
       repositoryId: string;

@@ -16,6 +16,7 @@ import type { Projects } from './projects.ts';
 import type { Repositories } from './repositories.ts';
 import type { RetentionStore } from './retention.ts';
 import type { Sandboxes } from './sandboxes.ts';
+import type { ScrubStore } from './scrub.ts';
 import type { Secrets, Variables } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tags } from './tags.ts';
@@ -37,6 +38,7 @@ export interface Metadata {
   readonly retention: RetentionStore;
   readonly blobs: Blobs;
   readonly collection: Collection;
+  readonly scrub: ScrubStore;
   readonly uploads: Uploads;
   readonly teams: Teams;
   readonly projects: Projects;

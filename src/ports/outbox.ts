@@ -5,6 +5,8 @@ export type EventType =
   | 'tag.moved'
   | 'tag.deleted'
   | 'manifest.deleted'
+  | 'manifest.quarantined'
+  | 'blob.quarantined'
   | 'repository.created'
   | 'repository.deleted'
   | 'token.created'
@@ -29,6 +31,8 @@ export const allEventTypes: readonly EventType[] = [
   'tag.moved',
   'tag.deleted',
   'manifest.deleted',
+  'manifest.quarantined',
+  'blob.quarantined',
   'repository.created',
   'repository.deleted',
   'token.created',

@@ -1,6 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { Metadata } from '../ports/metadata.ts';
+import type { ScrubControl } from '../ports/scrub.ts';
 import type { PlanName } from '../ports/teams.ts';
 import type { AuditTarget } from './admin-audit.ts';
 import type {
@@ -26,6 +27,7 @@ export interface AdminDeps {
   /** The plan of teams that are made without one. */
   readonly plan: PlanName;
   readonly status: () => AdminStatus;
+  readonly scrub: ScrubControl;
   /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;
 }

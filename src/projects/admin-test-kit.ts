@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteMetadata } from '../../storage-adapters/metadata/sqlite.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
+import { ScrubDesk } from '../maintenance/scrub-desk.ts';
 import type { ErrorInfo } from '../oci/errors.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Metadata } from '../ports/metadata.ts';
@@ -33,10 +34,15 @@ export async function adminKit(t: TestContext): Promise<AdminKit> {
     await rm(folder, { recursive: true });
   });
   let now = Date.UTC(2026, 10, 21);
+  const clock = { now: () => now };
   const audited: AuditEntry[] = [];
   const admin = createAdmin({
     metadata,
-    clock: { now: () => now },
+    clock,
+    scrub: new ScrubDesk({
+      ...{ ...metadata, clock, newId: () => newId('scr'), wake: () => {} },
+      ...{ rate: 2 ** 20, intervalMs: undefined },
+    }),
     newId,
     newToken,
     presets: {

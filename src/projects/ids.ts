@@ -21,6 +21,7 @@ export type IdPrefix =
   | 'repo'
   | 'req'
   | 'sbx'
+  | 'scr'
   | 'sec'
   | 'ses'
   | 'svc'

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import type { Digest } from '../oci/digest.ts';
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
 import { refuse } from '../oci/errors.ts';
 import type { ByteRange } from '../oci/range.ts';
 import type { RepositoryPath } from '../oci/reference.ts';
@@ -26,6 +26,7 @@ export class Pull {
   readonly #store: BlobStore;
   readonly #contents: LRUCache<Digest, ManifestContent>;
   readonly #images = new ImageContents((digest) => this.#bytesOf(digest));
+  readonly #damaged: ((digest: Digest, bytes: Buffer) => void) | undefined;
   #textBytes = 0;
 
   constructor(deps: {
@@ -34,7 +35,10 @@ export class Pull {
     store: BlobStore;
     /** Bytes of manifests to keep in memory. */
     cacheBytes: number;
+    /** The stored bytes of a manifest are not its digest's. */
+    damaged?: (digest: Digest, bytes: Buffer) => void;
   }) {
+    this.#damaged = deps.damaged;
     this.#manifests = deps.manifests;
     this.#blobs = deps.blobs;
     this.#store = deps.store;
@@ -59,10 +63,15 @@ export class Pull {
     return this.#contents.get(digest);
   }
 
-  /** A manifest's bytes; undefined where it was deleted since it was resolved. */
+  /** A manifest's bytes; undefined where it was deleted since it was resolved, or where they are damaged. */
   async manifestContent(digest: Digest): Promise<Buffer | undefined> {
     const bytes = await this.#manifests.content(digest);
-    if (bytes) this.#keep(digest, bytes);
+    if (!bytes) return undefined;
+    if (digestOf(bytes, algorithmOf(digest)) !== digest) {
+      this.#damaged?.(digest, bytes);
+      return undefined;
+    }
+    this.#keep(digest, bytes);
     return bytes;
   }
 

@@ -1,6 +1,7 @@
 import type { Generated, Kysely } from 'kysely';
 import type { FunctionSchema } from './schema-functions.ts';
 import type { ManagementSchema } from './schema-management.ts';
+import type { ScrubSchema } from './schema-scrub.ts';
 
 /**
  * The tables, as SQL holds them. Times are UTC milliseconds, flags 0 or 1, JSON is text; bytewise
@@ -96,7 +97,16 @@ export interface Schema {
     rules: Generated<string>;
     created_at: number;
   };
-  blobs: { digest: string; key: string; size: number; created_at: number };
+  blobs: {
+    digest: string;
+    key: string;
+    size: number;
+    created_at: number;
+    /** When its bytes were last compared with its digest; 0: not since it is written down. */
+    verified_at: Generated<number>;
+    /** Its bytes are not its digest's; null: as far as is known they are. */
+    quarantined_at: Generated<number | null>;
+  };
   blob_links: {
     repository_id: string;
     digest: string;
@@ -207,4 +217,4 @@ export interface Schema {
   };
 }
 
-export type Builder = Kysely<Schema & ManagementSchema & FunctionSchema>;
+export type Builder = Kysely<Schema & ScrubSchema & ManagementSchema & FunctionSchema>;

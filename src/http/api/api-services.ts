@@ -8,6 +8,7 @@ import type { Followers } from '../../events/followers.ts';
 import type { WebhookService } from '../../events/webhook-service.ts';
 import type { Collector } from '../../maintenance/collector.ts';
 import type { Retainer } from '../../maintenance/retainer.ts';
+import type { ScrubControl } from '../../ports/scrub.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
 import type { ImageInspector } from '../../registry/inspect.ts';
@@ -43,6 +44,7 @@ export interface ApiServices extends Services {
   readonly webhooks: WebhookService;
   readonly collector: Collector;
   readonly retainer: Retainer;
+  readonly scrub: ScrubControl;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;
   /** Undefined: nothing runs here. */

@@ -20,7 +20,8 @@ export const getBlob: Handler = async (context) => {
     await requirePull(session, request.name, place, digest, services.pull);
   } else requireAccess(session, request.name, place, 'pull');
   const blob = resolved?.blob;
-  if (!repository || !blob) throw repository ? unknownBlob(digest) : unknownRepository();
+  if (!repository) throw unknownRepository();
+  if (!blob) throw resolved.quarantinedAt === undefined ? unknownBlob(digest) : damagedBlob(digest);
   const etag = `"${digest}"`;
   const headers = [
     'Content-Type',
@@ -129,4 +130,14 @@ export function requireDigest(text: string | null): Digest {
 
 function unknownBlob(digest: Digest): RegistryError {
   return refuse('blob-unknown', 'The repository holds no such blob.', undefined, { digest });
+}
+
+/** Clients that push ask by HEAD first, and send the bytes again where that says that they are not there. */
+function damagedBlob(digest: Digest): RegistryError {
+  return refuse(
+    'blob-unknown',
+    'The stored bytes of this blob are damaged, so the registry does not give them out.',
+    'Push an image with this layer again, from where it was built or pulled to: that repairs it everywhere.',
+    { digest, quarantined: true },
+  );
 }

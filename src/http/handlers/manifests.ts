@@ -53,14 +53,15 @@ export const getManifest: Handler = async ({ req, res, request, session, path, s
     sendHead(res, 304, headers.slice(0, -2)).end();
     return;
   }
+  // Asked for HEAD, too: who is told that it is there does not push it again.
+  const content =
+    services.pull.cachedContent(manifest.digest) ??
+    (await services.pull.manifestContent(manifest.digest));
+  if (!content) throw lostManifest(reference);
   if (req.method === 'HEAD') {
     sendHead(res, 200, headers).end();
     return;
   }
-  const content =
-    services.pull.cachedContent(manifest.digest) ??
-    (await services.pull.manifestContent(manifest.digest));
-  if (!content) throw unknownManifest(reference);
   // The encoding is of contents that are texts. Head and text go out in one write.
   sendHead(res, 200, headers).end(content, 'latin1');
 };
@@ -148,6 +149,16 @@ export function unknownRepository(): RegistryError {
     'name-unknown',
     'The repository is not known to this registry, or you have no access to it.',
     'Check the name (team/project/repository) and which account you are logged in with.',
+  );
+}
+
+/** Its row is there, and its bytes are not: it was deleted just now, or they were damaged and put aside. */
+function lostManifest(reference: string): RegistryError {
+  return refuse(
+    'manifest-unknown',
+    `The stored bytes of the manifest ${reference} are damaged or gone.`,
+    'Push the image again: that repairs it.',
+    { reference },
   );
 }
 

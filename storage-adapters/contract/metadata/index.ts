@@ -15,6 +15,7 @@ import { repositoriesContract } from './repositories.ts';
 import { reservationsContract } from './reservations.ts';
 import { retentionContract } from './retention.ts';
 import { runsContract } from './runs.ts';
+import { scrubContract } from './scrub.ts';
 import { secretsContract } from './secrets.ts';
 import { servicesContract } from './services.ts';
 import { signInContract } from './sign-in.ts';
@@ -55,6 +56,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   signInContract(open);
   blobsContract(open);
   collectionContract(open);
+  scrubContract(open);
   leasesContract(open);
   manifestsContract(open);
   repositoriesContract(open);

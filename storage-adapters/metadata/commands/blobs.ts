@@ -4,8 +4,17 @@ import { query } from '../database.ts';
 import type { Command } from './command.ts';
 import { linkBlobOf, uncountBytes } from './uploads.ts';
 
-const find = query<{ digest: string }, { digest: string; key: string; size: number }>((db, p) =>
-  db.selectFrom('blobs').select(['digest', 'key', 'size']).where('digest', '=', p('digest')),
+interface Stored {
+  digest: string;
+  key: string;
+  size: number;
+  quarantined_at: number | null;
+}
+const find = query<{ digest: string }, Stored>((db, p) =>
+  db
+    .selectFrom('blobs')
+    .select(['digest', 'key', 'size', 'quarantined_at'])
+    .where('digest', '=', p('digest')),
 );
 const user = query<{ repositoryId: string; digest: string }, { digest: string }>((db, p) =>
   db
@@ -38,7 +47,7 @@ const record = query<{
 
 export const linkBlob: Command<'LinkBlob'> = async (tx, args) => {
   const row = await find.get(tx, { digest: args.digest });
-  if (!row) return undefined;
+  if (!row || row.quarantined_at !== null) return undefined;
   await linkBlobOf(tx, { ...args, size: row.size });
   return { digest: row.digest as Digest, key: row.key, size: row.size };
 };

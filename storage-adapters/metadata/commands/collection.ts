@@ -44,6 +44,9 @@ const remove = query<{ digest: string }>((db, p) =>
 const removeMeasures = query<{ digest: string }>((db, p) =>
   db.deleteFrom('measures').where('digest', '=', p('digest')),
 );
+const removeFault = query<{ digest: string }>((db, p) =>
+  db.deleteFrom('blob_faults').where('digest', '=', p('digest')),
+);
 
 export const renewLease: Command<'RenewLease'> = async (tx, { repositoryId, digest, now }) => ({
   renewed: await renewLink(tx, { repositoryId, digest, until: now + blobLeaseMs }),
@@ -69,6 +72,7 @@ export const collectBlobs: Command<'CollectBlobs'> = async (tx, { digests, now, 
     const row = await find.get(tx, { digest });
     if (!row || (await remove.run(tx, { digest })) === 0) continue;
     await removeMeasures.run(tx, { digest });
+    await removeFault.run(tx, { digest });
     await discardLater(tx, row.key, now + delayMs);
     count += 1;
     bytes += row.size;

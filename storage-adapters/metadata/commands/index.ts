@@ -31,6 +31,7 @@ import {
 } from './repositories.ts';
 import { touchManifests } from './retention.ts';
 import * as sandboxes from './sandboxes.ts';
+import * as scrub from './scrub.ts';
 import * as secrets from './secrets.ts';
 import * as services from './services.ts';
 import * as sessions from './sessions.ts';
@@ -115,6 +116,13 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   RenewLease: collection.renewLease,
   CollectLinks: collection.collectLinks,
   CollectBlobs: collection.collectBlobs,
+  RecordVerified: scrub.recordVerified,
+  QuarantineBlob: scrub.quarantineBlob,
+  RecordUnreadable: scrub.recordUnreadable,
+  QuarantineManifest: scrub.quarantineManifest,
+  NoteScrub: scrub.noteScrub,
+  StartScrub: scrub.startScrub,
+  EndScrub: scrub.endScrub,
   LinkBlob: linkBlob,
   UnlinkBlob: unlinkBlob,
   PutManifest: putManifest,

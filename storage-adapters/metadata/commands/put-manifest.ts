@@ -4,6 +4,7 @@ import type { PutManifestArgs } from '../../../src/ports/commands.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
+import { forgetDamaged } from './quarantine.ts';
 import { reserveDeployments } from './reserve-deployments.ts';
 import { emitMoved, moveTag } from './tags.ts';
 import { checkStorage } from './usage.ts';
@@ -17,10 +18,12 @@ const missingBlobs = query<{ repository: string; digests: string }, { value: str
         e.not(
           e.exists(
             e
-              .selectFrom('blob_links')
-              .select('digest')
-              .where('repository_id', '=', p('repository'))
-              .whereRef('digest', '=', 'wanted.value'),
+              .selectFrom('blob_links as l')
+              .innerJoin('blobs as b', 'b.digest', 'l.digest')
+              .select('l.digest')
+              .where('l.repository_id', '=', p('repository'))
+              .whereRef('l.digest', '=', 'wanted.value')
+              .where('b.quarantined_at', 'is', null),
           ),
         ),
       ),
@@ -174,7 +177,8 @@ async function requirePresent(tx: Executor, args: PutManifestArgs): Promise<void
 }
 
 async function insert(tx: Executor, args: PutManifestArgs): Promise<boolean> {
-  await insertContent.run(tx, { digest: args.digest, content: args.content });
+  if ((await insertContent.run(tx, { digest: args.digest, content: args.content })) > 0)
+    await forgetDamaged(tx, args.digest);
   const inserted = await insertManifest.run(tx, {
     repository: args.repositoryId,
     digest: args.digest,

@@ -4,6 +4,7 @@ import type { CountLimits } from '../../../src/ports/commands.ts';
 import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
 import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
+import { replaceQuarantined } from './quarantine.ts';
 import { checkStorage } from './usage.ts';
 
 /** Claimed by the one who writes; without a holder nobody claims anything. */
@@ -89,7 +90,11 @@ const remove = query<{ id: string }>((db, p) => db.deleteFrom('uploads').where('
 const insertBlob = query<{ digest: string; key: string; size: number; now: number }>((db, p) =>
   db
     .insertInto('blobs')
-    .values({ digest: p('digest'), key: p('key'), size: p('size'), created_at: p('now') })
+    .values({
+      ...{ digest: p('digest'), key: p('key'), size: p('size') },
+      // It was hashed as it came.
+      ...{ created_at: p('now'), verified_at: p('now') },
+    })
     .onConflict((c) => c.column('digest').doNothing()),
 );
 const linkBlobQuery = query<{ repositoryId: string; digest: string; now: number; until: number }>(
@@ -202,7 +207,8 @@ export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
   const { holder = null } = args;
   if ((await removeHeld.run(tx, { id: args.id, holder })) === 0) throw conflict();
   const { digest, size, now, repositoryId, limits } = args;
-  const kept = (await insertBlob.run(tx, { digest, key: args.id, size, now })) > 0;
+  const blob = { digest, key: args.id, size, now };
+  const kept = (await insertBlob.run(tx, blob)) > 0 || (await replaceQuarantined(tx, blob));
   if (!kept) await discard(tx, args.id, undefined);
   await linkBlobOf(tx, { repositoryId, digest, size, now, limits });
   return { kept };

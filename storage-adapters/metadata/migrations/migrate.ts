@@ -8,6 +8,7 @@ import { functions } from './003-functions.ts';
 import { collection } from './004-collection.ts';
 import { retention } from './005-retention.ts';
 import { replicas } from './006-replicas.ts';
+import { scrub } from './007-scrub.ts';
 import { scale } from './008-scale.ts';
 
 /** In order; a released one never changes. */
@@ -18,6 +19,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   collection,
   retention,
   replicas,
+  scrub,
   scale,
 ];
 

@@ -9,6 +9,7 @@ import { byPath, type RepositoryColumns, toRepository } from './repositories.ts'
 type BlobColumns = Pick<Schema['blobs'], 'digest' | 'key' | 'size'>;
 type Resolved = RepositoryColumns & { [K in keyof BlobColumns]: BlobColumns[K] | null } & {
   leased_until: number | null;
+  quarantined_at: number | null;
 };
 
 const resolve = query<
@@ -20,7 +21,7 @@ const resolve = query<
       j.onRef('l.repository_id', '=', 'r.id').on('l.digest', '=', p('digest')),
     )
     .leftJoin('blobs as b', 'b.digest', 'l.digest')
-    .select(['b.digest', 'b.key', 'b.size', 'l.leased_until']),
+    .select(['b.digest', 'b.key', 'b.size', 'b.quarantined_at', 'l.leased_until']),
 );
 const many = query<{ repository: string; digests: string }, BlobColumns>((db, p, dialect) =>
   db
@@ -28,6 +29,7 @@ const many = query<{ repository: string; digests: string }, BlobColumns>((db, p,
     .innerJoin('blobs as b', 'b.digest', 'l.digest')
     .select(['b.digest', 'b.key', 'b.size'])
     .where('l.repository_id', '=', p('repository'))
+    .where('b.quarantined_at', 'is', null)
     .where('l.digest', 'in', (e) =>
       e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
     ),
@@ -50,6 +52,7 @@ const readable = query<{ digest: string; team: string; projects: string | null }
       .innerJoin('repositories as r', 'r.id', 'l.repository_id')
       .innerJoin('projects as p', 'p.id', 'r.project_id')
       .select(['b.digest', 'b.key', 'b.size'])
+      .where('b.quarantined_at', 'is', null)
       .where((e) =>
         e.or([
           e('r.visibility', '=', 'public'),
@@ -87,6 +90,7 @@ const pending = query<{ limit: number }, { digest: string; compression: string; 
       .innerJoin('blobs as b', 'b.digest', 'm.digest')
       .select(['m.digest', 'm.compression', 'b.key'])
       .where('m.state', '=', 'pending')
+      .where('b.quarantined_at', 'is', null)
       .limit(p('limit')),
 );
 const discarded = query<
@@ -142,7 +146,11 @@ export function blobsStore(db: Executor): Blobs {
         (row) =>
           row && {
             repository: toRepository(row),
-            blob: row.digest === null ? undefined : toBlob(row as BlobColumns),
+            blob:
+              row.digest === null || row.quarantined_at !== null
+                ? undefined
+                : toBlob(row as BlobColumns),
+            quarantinedAt: row.quarantined_at ?? undefined,
             leasedUntil: row.leased_until ?? 0,
           },
       ),

@@ -17,6 +17,7 @@ import { projectsStore } from './projects.ts';
 import { repositoriesStore } from './repositories.ts';
 import { retentionStore } from './retention.ts';
 import { sandboxesStore } from './sandboxes.ts';
+import { scrubStore } from './scrub.ts';
 import { secretsStore, variablesStore } from './secrets.ts';
 import { servicesStore } from './services.ts';
 import { sessionsStore } from './sessions.ts';
@@ -44,6 +45,7 @@ export function storesOf(
     retention: retentionStore(executor),
     blobs: blobsStore(executor),
     collection: collectionStore(executor),
+    scrub: scrubStore(executor),
     uploads: uploadsStore(executor),
     teams: teamsStore(executor),
     projects: projectsStore(executor),
