@@ -7,7 +7,19 @@ export type Run = <M extends AdminMethod>(
   method: M,
   params: AdminParams<M>,
   show: (result: AdminResult<M>) => string,
+  watch?: Watch<AdminResult<M>>,
 ) => Promise<void>;
+
+/** How far something is that goes on after the call: asked for again and again until it has ended. */
+export interface Watch<R> {
+  /** Also where nobody looks at the terminal. */
+  readonly always: boolean;
+  readonly everyMs: number;
+  /** Undefined: it has ended. */
+  readonly line: (result: R) => string | undefined;
+  /** A method with a result of the same kind. */
+  readonly again: (result: R) => { readonly method: AdminMethod; readonly params: unknown };
+}
 
 /** A command that does something: with `--json`, and examples in its help. */
 export function leaf(

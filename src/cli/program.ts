@@ -6,6 +6,7 @@ import { addAccountCommands, addMemberCommands } from './commands/people.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRepositoryCommands } from './commands/repository.ts';
+import { addScrubCommands } from './commands/scrub.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTeamCommands } from './commands/team.ts';
 import { addTokenCommands } from './commands/token.ts';
@@ -49,6 +50,7 @@ Examples:
   addPolicyCommands(admin, run);
   addRepositoryCommands(admin, run);
   addKeyCommands(admin, run);
+  addScrubCommands(admin, run);
   addBackupCommands(admin, upkeep, out);
   return program;
 }

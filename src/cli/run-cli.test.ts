@@ -44,6 +44,12 @@ async function cli(line: string | readonly string[], result: unknown = {}): Prom
 }
 
 const calls: [line: string, method: string, params: object][] = [
+  ['scrub status', 'scrub.status', {}],
+  ['scrub list --limit 5', 'scrub.list', { limit: 5 }],
+  ['scrub start', 'scrub.start', {}],
+  ['scrub start --repository a/b/c', 'scrub.start', { repository: 'a/b/c' }],
+  ['scrub show scr_1', 'scrub.show', { run: 'scr_1' }],
+  ['scrub cancel', 'scrub.cancel', {}],
   ['status', 'status', {}],
   ['team create acme', 'team.create', { slug: 'acme' }],
   ['team create acme --name A --plan pro', 'team.create', { slug: 'acme', name: 'A', plan: 'pro' }],

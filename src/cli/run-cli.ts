@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { CommanderError } from 'commander';
 import { ConfigError, loadConfig } from '../config/load.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -29,10 +30,18 @@ const usageCode = 2;
 
 /** Runs one command. Gives the exit code: 0 done, 1 refused or failed, 2 wrong usage. */
 export async function runCli(cli: CliProcess): Promise<number> {
-  const run: Run = async ({ json }, method, params, show) => {
+  const run: Run = async ({ json }, method, params, show, watch) => {
     const connection = await (cli.connect ?? connectByConfig)(cli);
     try {
-      const result = (await connection.call(method, params)) as Parameters<typeof show>[0];
+      let result = (await connection.call(method, params)) as Parameters<typeof show>[0];
+      while (watch && (watch.always || cli.tty)) {
+        const line = watch.line(result);
+        if (cli.tty) cli.err(`\r\u001b[K${line ?? ''}`);
+        if (line === undefined) break;
+        await delay(watch.everyMs);
+        const next = watch.again(result);
+        result = (await connection.call(next.method, next.params)) as typeof result;
+      }
       cli.out(json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
     } finally {
       await connection.close();

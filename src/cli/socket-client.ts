@@ -32,6 +32,8 @@ export async function connectSocket(folder: string): Promise<SocketClient | unde
       { cause: error },
     );
   }
+  // Between two calls nobody else listens, and an error would end the program.
+  socket.on('error', () => {});
   return {
     call: (method, params) => ask(socket, method, params),
     close: () => socket.destroy(),
@@ -49,18 +51,22 @@ async function ask(socket: Socket, method: string, params: unknown): Promise<unk
       }),
     );
   let text = '';
-  socket.setEncoding('utf8');
-  socket.setTimeout(timeoutMs, () => lost(`did not answer in ${timeoutMs / 1000} s`));
-  socket.on('data', (chunk: string) => {
+  const onTimeout = () => lost(`did not answer in ${timeoutMs / 1000} s`);
+  const onData = (chunk: string) => {
     text += chunk;
     const end = text.indexOf('\n');
     if (end >= 0) resolve(text.slice(0, end));
     else if (text.length > mostAnswerBytes) lost('sent an answer without an end');
-  });
-  socket.on('error', () => lost('closed the connection'));
-  socket.on('close', () => lost('closed the connection'));
+  };
+  const onEnd = () => lost('closed the connection');
+  socket.setEncoding('utf8').setTimeout(timeoutMs);
+  const listeners = { timeout: onTimeout, data: onData, error: onEnd, close: onEnd };
+  for (const [event, listener] of Object.entries(listeners)) socket.on(event, listener);
   socket.write(`${JSON.stringify({ id: 1, method, params })}\n`);
-  const answer = JSON.parse(await promise) as {
+  const line = await promise.finally(() => {
+    for (const [event, listener] of Object.entries(listeners)) socket.off(event, listener);
+  });
+  const answer = JSON.parse(line) as {
     result?: unknown;
     error?: { code: string; message: string; hint: string };
   };

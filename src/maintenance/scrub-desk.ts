@@ -55,7 +55,9 @@ export class ScrubDesk implements ScrubControl {
     repository: { readonly id: string; readonly name: string } | undefined,
     actor: string,
   ): Promise<ScrubRun> {
-    const { writer, clock, newId, wake } = this.#deps;
+    const { scrub, writer, clock, newId, wake } = this.#deps;
+    const running = await scrub.running();
+    if (running && running.repositoryId === repository?.id) return running;
     const run = await writer.run('StartScrub', {
       ...{ id: newId(), actor, now: clock.now() },
       ...{ repositoryId: repository?.id, repository: repository?.name },

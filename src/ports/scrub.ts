@@ -191,7 +191,7 @@ export interface ScrubStatus {
 export interface ScrubControl {
   status(): Promise<ScrubStatus>;
   run(id: string): Promise<ScrubRun | undefined>;
-  /** Reads all anew, or what a repository links. Rejects with `conflict` where one is under way. */
+  /** Reads all anew, or what a repository links. Rejects with `conflict` where another is under way. */
   start(
     repository: { readonly id: string; readonly name: string } | undefined,
     actor: string,

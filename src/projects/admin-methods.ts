@@ -2,6 +2,7 @@ import type { LayerCompression } from '../oci/media-types.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { ProjectFunctions, ProjectSettings } from '../ports/projects.ts';
 import type { Visibility } from '../ports/repositories.ts';
+import type { BlobFault, DamagedManifest, ScrubRun, ScrubStatus } from '../ports/scrub.ts';
 import type { Account, Member, PlanName, Role, Team } from '../ports/teams.ts';
 import type { TokenScope } from '../ports/tokens.ts';
 import type { Action } from '../ports/trust-policies.ts';
@@ -15,6 +16,8 @@ export type {
   Member,
   PlanName,
   Role,
+  ScrubRun,
+  ScrubStatus,
   Team,
   TokenScope,
   Visibility,
@@ -63,6 +66,18 @@ export interface AdminMethods {
   'key.list': { params: Record<string, never>; result: { keys: KeyView[] } };
   /** `now`: those before it are good for nothing any more, and what they signed neither. */
   'key.rotate': { params: { purpose: KeyPurpose; now?: boolean }; result: KeyRotationView };
+
+  'scrub.status': { params: Record<string, never>; result: ScrubStatus };
+  /** What was found, a page at a time, by digest; `next` as repository.list has it. */
+  'scrub.list': {
+    params: { after?: string; limit?: number };
+    result: { faults: BlobFault[]; manifests: DamagedManifest[]; next?: string };
+  };
+  /** Of all, or of a repository. */
+  'scrub.start': { params: { repository?: string }; result: ScrubRun };
+  'scrub.show': { params: { run: string }; result: ScrubRun };
+  /** `run` absent: none was under way. */
+  'scrub.cancel': { params: Record<string, never>; result: { run?: ScrubRun } };
 
   'policy.delete': { params: { policy: string }; result: { deleted: true } };
 

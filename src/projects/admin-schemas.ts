@@ -182,6 +182,15 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
   'key.list': params({}),
   'key.rotate': params({ purpose: oneOf(...keyPurposes), now: onOrOff }, ['purpose']),
 
+  'scrub.status': params({}),
+  'scrub.list': params({
+    after: reference('digest of a blob'),
+    limit: { type: 'integer', minimum: 1, maximum: 1000, description: 'a number from 1 to 1000' },
+  }),
+  'scrub.start': params({ repository: reference('repository as team/project/repository') }),
+  'scrub.show': params({ run: reference('id of a run (scr_…)') }, ['run']),
+  'scrub.cancel': params({}),
+
   'policy.delete': params({ policy: reference('id of a policy (pol_…)') }, ['policy']),
 
   'repository.list': params(

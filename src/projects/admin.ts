@@ -9,6 +9,7 @@ import type { AdminMethod, AdminParams, AdminResult } from './admin-methods.ts';
 import { type PolicyChange, policyHandlers, updatePolicy } from './admin-policies.ts';
 import { repositoryHandlers } from './admin-repositories.ts';
 import { methodSchemas } from './admin-schemas.ts';
+import { scrubHandlers } from './admin-scrub.ts';
 import { teamHandlers } from './admin-teams.ts';
 import { tokenHandlers } from './admin-tokens.ts';
 import { isAdminMethod, validateParams } from './admin-validate.ts';
@@ -83,6 +84,7 @@ function handlersOf(deps: AdminDeps): Handlers {
     ...policyHandlers(deps, lookup),
     ...keyHandlers(deps),
     ...repositoryHandlers(deps, lookup),
+    ...scrubHandlers(deps, lookup),
   };
 }
 
@@ -95,7 +97,7 @@ function withHint(error: RegistryError, method: AdminMethod): RegistryError {
 
 /** Two methods read unless they are given something to change. */
 function isWrite(method: AdminMethod, params: unknown): boolean {
-  if (method === 'status' || method.endsWith('.list')) return false;
+  if (/^status$|\.(list|status|show)$/.test(method)) return false;
   const given = typeof params === 'object' && params !== null ? Object.keys(params).length : 0;
   return !((method === 'project.settings' || method === 'repository.visibility') && given <= 1);
 }

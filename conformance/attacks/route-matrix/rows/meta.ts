@@ -9,5 +9,9 @@ export const metaRows: Rows = {
     ...{ at: 'operator', may: groups.operator },
     sample: () => ({ body: { dryRun: true } }),
   },
+  getScrub: { at: 'operator', may: groups.operator },
+  startScrub: { ...{ at: 'operator', may: groups.operator }, sample: () => ({ body: {} }) },
+  cancelScrub: { at: 'operator', may: groups.operator },
+  listBlobFaults: { at: 'operator', may: groups.operator },
   getMe: { at: 'signed-in', may: groups.signedIn },
 };

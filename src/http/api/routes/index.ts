@@ -28,6 +28,7 @@ import { ruleRoutes } from './repositories/rules.ts';
 import { tagHistoryRoutes } from './repositories/tag-history.ts';
 import { tagRoutes } from './repositories/tags.ts';
 import { sandboxRoutes } from './sandboxes.ts';
+import { scrubRoutes } from './scrub.ts';
 import { secretRoutes } from './secrets.ts';
 import { sessionRoutes } from './session.ts';
 import { simulatePolicyRoutes } from './simulate-policies.ts';
@@ -70,6 +71,7 @@ export function apiRoutes(about: { version: string }): Route[] {
     ...deletedRoutes,
     ...checkRoutes,
     ...collectionRoutes,
+    ...scrubRoutes,
     ...accountRoutes,
     ...eventRoutes,
     ...uploadRoutes,
