@@ -89,6 +89,26 @@ describe('faults of two replicas', skip ? { skip } : {}, () => {
     assert.deepEqual(stream.gaps, []);
   });
 
+  test('kill -9 of the replica that does not lead, under load: the leader goes on, and nothing is lost', async (t) => {
+    const leader = world.leader();
+    const other = leader ^ 1;
+    const load = new Load(world, 6, 'other');
+    await load.more(10, 30_000);
+    await world.replica(other).end('SIGKILL');
+    await load.more(10, 20_000);
+    assert.equal(world.leader(), leader);
+    await world.start(other);
+    await load.more(10, 20_000);
+    await load.stop();
+    t.diagnostic(
+      `${load.acknowledged.length} images, ${load.refused.length} refused, ${load.broken} connections broken`,
+    );
+    await load.check();
+    // New sessions: those that the killed one held are busy for as long as its claims.
+    await load.retry();
+    await load.check();
+  });
+
   test('a leader that stops hands over at once', async (t) => {
     const leader = world.leader();
     const follower = leader ^ 1;

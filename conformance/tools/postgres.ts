@@ -1,5 +1,6 @@
 /** A Postgres server of a test's own: Debian's program, a cluster in a folder, a free port. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,9 +107,14 @@ export async function startPostgres(
 export async function createDatabase(base: string, name: string): Promise<string> {
   const { hostname, port, username } = new URL(base);
   const args = ['-h', hostname, '-p', port, '-U', username, name];
-  const created = spawnSync(join(programs()!, 'createdb'), args, { encoding: 'utf8' });
-  if (created.status !== 0 && !created.stderr.includes('already exists'))
-    throw new Error(`createdb failed: ${created.stderr}`);
+  // Not in this thread: what is at `base` may be a proxy that runs in it.
+  const child = spawn(join(programs()!, 'createdb'), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let words = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0 && !words.includes('already exists')) throw new Error(`createdb failed: ${words}`);
   return `${base}/${name}`;
 }
 

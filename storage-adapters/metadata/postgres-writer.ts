@@ -88,6 +88,8 @@ export class PostgresWriter implements CommandWriter {
           await pause(attempt);
           continue;
         }
+        // Whether it was done is not known: done again, it might be done twice.
+        if (error instanceof Unanswered) return batch.map(() => ({ error: error.cause }));
         if (batch.length === 1) return [{ error }];
         const outcomes: Outcome[] = [];
         for (const one of batch) outcomes.push(...(await this.#runBatch([one])));
@@ -116,7 +118,9 @@ export class PostgresWriter implements CommandWriter {
           outcomes.push({ error });
         }
       }
-      await client.query('commit');
+      await client.query('commit').catch((error: unknown) => {
+        throw saysThatItFailed(error) ? error : new Unanswered(error);
+      });
       return outcomes;
     } catch (error) {
       await client.query('rollback').catch((failed: Error) => (broken = failed));
@@ -130,6 +134,18 @@ export class PostgresWriter implements CommandWriter {
 /** Refused by our own rules, or by a constraint: the rest of the transaction stands. */
 function isRefusal(error: unknown): boolean {
   return error instanceof RegistryError || /^23/.test((error as { code?: string }).code ?? '');
+}
+
+/** A commit of which nobody knows whether it was done: its connection broke, or the server was ending. */
+class Unanswered extends Error {
+  constructor(cause: unknown) {
+    super('the commit was not answered', { cause });
+  }
+}
+
+/** Conflicts and constraints are told instead of the commit. */
+function saysThatItFailed(error: unknown): boolean {
+  return /^(23|40)/.test((error as { code?: string }).code ?? '');
 }
 
 /** Longer each time, and never the same for two replicas. */

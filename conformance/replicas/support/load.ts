@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expectStatus } from '../../spec/check.ts';
 import { type Answer, addQuery, type Registry } from '../../spec/client.ts';
 import { type Content, content, imageConfig, manifest, mediaTypes } from '../../spec/content.ts';
-import { octets } from '../../spec/push.ts';
+import { octets, pushBlob, putManifest } from '../../spec/push.ts';
 import type { Topology } from './topology.ts';
 
 interface Pushed {
@@ -17,6 +17,8 @@ interface Pushed {
 
 export class Load {
   readonly acknowledged: Pushed[] = [];
+  /** Images whose push was refused or broke. */
+  readonly failed: Pushed[] = [];
   /** Blobs whose push was answered with 201, whether or not their image came to be. */
   readonly stored: { repository: string; blob: Content }[] = [];
   /** Answers other than those of success, by status. */
@@ -60,36 +62,46 @@ export class Load {
     }
   }
 
+  /** What failed is pushed again, as clients do, and is acknowledged then. */
+  async retry(): Promise<void> {
+    const registry = this.#world.registry();
+    for (const one of this.failed.splice(0)) {
+      for (const blob of one.blobs) {
+        expectStatus(await pushBlob(registry, one.repository, blob, 'post-put'), 201);
+        this.stored.push({ repository: one.repository, blob });
+      }
+      expectStatus(await putManifest(registry, one.repository, one.tag, one.manifest), 201);
+      this.acknowledged.push(one);
+    }
+  }
+
   async #client(name: string): Promise<void> {
     const registry = this.#world.registry();
     const repository = `${this.#world.project}/${name}`;
     for (let at = 0; !this.#stopped; at++) {
+      const image = makeImage(repository, `t${at}`);
       try {
-        if (!(await this.#image(registry, repository, `t${at}`))) await delay(50);
+        if (await this.#push(registry, image)) continue;
       } catch {
         this.broken += 1;
-        await delay(50);
       }
+      this.failed.push(image);
+      await delay(50);
     }
   }
 
-  async #image(registry: Registry, repository: string, tag: string): Promise<boolean> {
-    const base = content(randomBytes(200_000), mediaTypes.layer);
-    const config = imageConfig([base.digest]);
-    for (const blob of [base, config]) {
+  async #push(registry: Registry, image: Pushed): Promise<boolean> {
+    const { repository, tag, blobs, manifest } = image;
+    for (const blob of blobs) {
       if (!(await this.#blob(registry, repository, blob))) return false;
       this.stored.push({ repository, blob });
     }
-    const image = manifest(mediaTypes.manifest, {
-      config: config.descriptor,
-      layers: [base.descriptor],
-    });
     const put = await registry.ask('PUT', `/v2/${repository}/manifests/${tag}`, {
-      ...{ headers: { 'content-type': image.descriptor.mediaType }, body: image.bytes },
+      ...{ headers: { 'content-type': manifest.descriptor.mediaType }, body: manifest.bytes },
       check: false,
     });
     if (!this.#took(put, 201)) return false;
-    this.acknowledged.push({ repository, tag, manifest: image, blobs: [base, config] });
+    this.acknowledged.push(image);
     return true;
   }
 
@@ -112,4 +124,15 @@ export class Load {
     this.refused.push(answer);
     return false;
   }
+}
+
+/** Of bytes that no other has. */
+function makeImage(repository: string, tag: string): Pushed {
+  const base = content(randomBytes(200_000), mediaTypes.layer);
+  const config = imageConfig([base.digest]);
+  const image = manifest(mediaTypes.manifest, {
+    config: config.descriptor,
+    layers: [base.descriptor],
+  });
+  return { repository, tag, manifest: image, blobs: [base, config] };
 }

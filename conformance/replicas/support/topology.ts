@@ -37,11 +37,12 @@ export function obstacle(blobs: BlobsOn = 's3'): string | undefined {
   return topologyObstacle(onBlobs(blobs));
 }
 
-/** `between` may put something between the replicas and what they share. */
+/** `between` may put something between the replicas and what they share, or where their folders will be. */
 export async function startTopology(
   blobs: BlobsOn,
   settings: Readonly<Record<string, string>> = {},
-  between: (services: Services) => Services | Promise<Services> = (services) => services,
+  between: (services: Services, folder: string) => Services | Promise<Services> = (services) =>
+    services,
 ): Promise<Topology> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'gantry-replicas-'));
@@ -50,7 +51,7 @@ export async function startTopology(
   const { services, postgres, stop } = await startServices(topology);
   stack.defer(stop);
   const deployment = await startDeployment({
-    ...{ topology, folder, services: await between(services) },
+    ...{ topology, folder, services: await between(services, folder) },
     settings: { GANTRY_RATE_LOGIN_FAILURES: '0', ...settings },
   });
   stack.defer(() => deployment.stop());
