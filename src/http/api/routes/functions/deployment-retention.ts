@@ -43,5 +43,5 @@ async function showRetention({ services, project }: Call) {
   const due = rows
     .filter(({ id }) => !live.has(id))
     .map(({ id, number, createdAt }) => ({ id, number, createdAt: toTime(createdAt) }));
-  return ok({ newest: keep, keptForSeconds: Math.floor(keepForMs / 1000), due });
+  return ok({ newest: keep, keptForSeconds: Math.max(0, Math.floor(keepForMs / 1000)), due });
 }
