@@ -33,12 +33,12 @@ import { Deployer } from './scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
 import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
 import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
-import { Pruner } from './scheduler/deployments/pruner.ts';
 import { Environments } from './scheduler/environment.ts';
 import { functionUrl, withPort } from './scheduler/host-labels.ts';
 import { ImageCache, observedBy } from './scheduler/image-cache.ts';
 import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
 import { Invoker } from './scheduler/invoke/invoker.ts';
+import { createKeepers } from './scheduler/keepers.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
 import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
 import { defaultPoolSettings, poolSettings } from './scheduler/pool/pool-deps.ts';
@@ -217,13 +217,14 @@ export async function openFunctions(
       pause: (ms, signal) => pause(systemTimers, ms, signal),
     });
   }
-  const pruner = new Pruner({
-    ...{ ...metadata, clock, timers: systemTimers, settings: config.functions.pruning },
+  const keepers = createKeepers({
+    ...{ metadata, clock, timers: systemTimers, pruning: config.functions.pruning },
+    proofs: config.functions.domains,
     running: () => new Set(pool?.instances().map(({ target }) => target.deploymentId)),
-    removed: (deleted) => api.changed({ deleted }),
-    failed: (error) => logger.warn('deployments were not pruned', { cause: describe(error) }),
+    changed: (change) => api.changed(change),
+    failed: (what, error) => logger.warn(what, { cause: describe(error) }),
   });
-  opened.push(() => pruner.close());
+  opened.push(() => keepers.close());
   const activator: Activator =
     pool && sandboxes
       ? sandboxes.hosts.activator(pool)
@@ -256,7 +257,8 @@ export async function openFunctions(
     },
   });
   const api = createFunctionServices({
-    ...{ watch, pool, machines, missing, domain, log: logger, pruning: config.functions.pruning },
+    ...{ watch, pool, machines, missing, domain, log: logger },
+    ...{ domains: keepers.domains, pruning: config.functions.pruning },
     capabilities: driver && (() => driver.capabilities()),
     ownNames: () => [...ownHosts(config), new URL(url()).hostname],
     namesChanged: () => gateway.changed(),
@@ -283,7 +285,7 @@ export async function openFunctions(
         queue.start();
       }
       deployer?.start();
-      if (!deps.elsewhere) pruner.start();
+      if (!deps.elsewhere) keepers.start();
     },
     async drain() {
       await gateway.drain(config.drainTimeout);

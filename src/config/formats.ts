@@ -22,6 +22,11 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
     return isIPv4(address) && /^[1-9]\d{0,4}$/.test(port) && Number(port) < 65_536 && !rest.length;
   },
   domain: (text) => DOMAIN.test(text),
+  'trusted-domain': (text) => text === '*' || DOMAIN.test(text),
+  'dns-server': (text) => {
+    const [, six, four, port = '53'] = /^(?:\[(.+)\]|([\d.]+)):(\d{1,5})$/.exec(text) ?? [];
+    return isIP(six ?? four ?? text) > 0 && Number(port) > 0 && Number(port) < 65_536;
+  },
   // A name without dot and port is a folder of Docker Hub to an engine.
   'registry-address': (text) =>
     (HOST_AND_PORT.test(text) && /[.:]|^localhost$/.test(text)) ||

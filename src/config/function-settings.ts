@@ -21,6 +21,7 @@ import {
   DAY,
   duration,
   HOUR,
+  list,
   MINUTE,
   SECOND,
   type SettingSchema,
@@ -91,6 +92,24 @@ export const functionSettings = {
     description: 'The largest answer that a function may give.',
     example: '100MB',
   },
+  trustedDomains: {
+    ...list,
+    items: { type: 'string', format: 'trusted-domain' },
+    default: [],
+    description:
+      'Domains that projects may take without a DNS record that proves that they are theirs, each with all names under it; *: every domain.',
+    allowed: 'domain names in lower case, separated by commas, or *',
+    example: 'example.com,apps.example.org',
+  },
+  dnsServers: {
+    ...list,
+    items: { type: 'string', format: 'dns-server' },
+    default: [],
+    description:
+      'Name servers that proofs of domains are asked of. Without any: those of the host.',
+    allowed: 'IP addresses, each with :port where it is not 53, separated by commas',
+    example: '9.9.9.9,192.0.2.53:5353',
+  },
   deploymentsKeep: {
     type: 'integer',
     minimum: 0,
@@ -125,6 +144,8 @@ export interface GivenFunctionSettings
   readonly startTimeout: string;
   readonly functionsRequestLimit: string;
   readonly functionsResponseLimit: string;
+  readonly trustedDomains: readonly string[];
+  readonly dnsServers: readonly string[];
   readonly deploymentsKeep: number;
   readonly deploymentsKeepFor: string;
 }
@@ -142,6 +163,8 @@ export interface FunctionsConfig {
   /** Bytes of bodies. */
   readonly requestLimit: number;
   readonly responseLimit: number;
+  /** Custom domains: those that need no proof, and who is asked for proofs. */
+  readonly domains: { readonly trusted: readonly string[]; readonly servers: readonly string[] };
   /** Deployments that stay, and milliseconds for which all do. */
   readonly pruning: { readonly keep: number; readonly keepForMs: number };
   readonly isolation: IsolationConfig;
@@ -159,6 +182,7 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     startTimeout: parseDuration(s.startTimeout)!,
     requestLimit: parseBytes(s.functionsRequestLimit)!,
     responseLimit: parseBytes(s.functionsResponseLimit)!,
+    domains: { trusted: s.trustedDomains, servers: s.dnsServers },
     pruning: { keep: s.deploymentsKeep, keepForMs: parseDuration(s.deploymentsKeepFor)! },
     isolation: isolationConfig(s),
     records: recordsConfig(s),

@@ -149,20 +149,6 @@ export interface DeploymentCommands {
     };
     result: { version: number; from: string | null };
   };
-  /** Rejects with `conflict` where it is another's. */
-  AddCustomDomain: {
-    args: {
-      host: string;
-      projectId: string;
-      environment: FunctionEnvironment;
-      name: string;
-      service: string | undefined;
-      now: number;
-    };
-    result: null;
-  };
-  /** Rejects with `not-found`. */
-  RemoveCustomDomain: { args: { host: string; projectId: string }; result: null };
 }
 
 /** Writes of volumes. */

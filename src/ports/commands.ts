@@ -14,6 +14,7 @@ import type {
 import type { ProjectCommands } from './commands-projects.ts';
 import type { RepositoryCommands } from './commands-repositories.ts';
 import type { SignInCommands } from './commands-sign-in.ts';
+import type { DomainCommands } from './domains.ts';
 import type { ImageRuleCommands } from './image-rules.ts';
 import type { InvocationCommands } from './invocations.ts';
 import type { WrappedKey } from './keys.ts';
@@ -82,6 +83,7 @@ export interface Commands
     LeaseCommands,
     EventCommands,
     DeploymentCommands,
+    DomainCommands,
     SignInCommands,
     ProjectCommands,
     ImageRuleCommands,

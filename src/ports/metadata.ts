@@ -2,6 +2,7 @@ import type { AuditRows } from './audit.ts';
 import type { Blobs } from './blobs.ts';
 import type { Collection } from './collection.ts';
 import type { CommandWriter } from './commands.ts';
+import type { DomainClaims } from './domains.ts';
 import type { Events } from './events.ts';
 import type { FunctionRecords } from './function-records.ts';
 import type { Deployments, FunctionVolumes, Services } from './functions.ts';
@@ -55,6 +56,7 @@ export interface Metadata {
   readonly events: Events;
   readonly services: Services;
   readonly deployments: Deployments;
+  readonly domains: DomainClaims;
   readonly webhooks: Webhooks;
   readonly volumes: FunctionVolumes;
   readonly sandboxes: Sandboxes;

@@ -61,6 +61,18 @@ export interface FunctionSchema {
     service: string | null;
     created_at: number;
   };
+  domain_claims: {
+    host: string;
+    project_id: string;
+    environment: string;
+    name: string;
+    service: string | null;
+    token: string;
+    state: string;
+    message: string | null;
+    created_at: number;
+    checked_at: number | null;
+  };
   function_volumes: {
     id: string;
     project_id: string;

@@ -2,6 +2,7 @@ import { describe } from '../../oci/errors.ts';
 import type { RuntimeCapabilities } from '../../ports/runtime-driver.ts';
 import type { DeploymentWatch } from '../../scheduler/deployments/deployment-watch.ts';
 import type { PruneSettings } from '../../scheduler/deployments/pruner.ts';
+import type { DomainKeeper } from '../../scheduler/domains/domain-keeper.ts';
 import type { InstanceView } from '../../scheduler/instance.ts';
 import { availableMachines, type MachineTypes } from '../../scheduler/machine-types.ts';
 import type { FunctionPool } from '../../scheduler/pool/function-pool.ts';
@@ -15,6 +16,8 @@ export interface FunctionServices {
   status(): Promise<FunctionStatus>;
   /** Without port: below it, names are given by Gantry. */
   readonly domain: string;
+  /** Proofs of custom domains. */
+  readonly domains: Pick<DomainKeeper, 'isTrusted' | 'check'>;
   /** How long deployments are kept. */
   readonly pruning: PruneSettings;
   /** Names of the installation itself, which lead to no function. */
@@ -49,6 +52,7 @@ export function createFunctionServices(deps: {
   missing: string | undefined;
   domain: string;
   pruning: PruneSettings;
+  domains: FunctionServices['domains'];
   ownNames(): readonly string[];
   /** Names that lead to functions are to be looked up anew. */
   namesChanged(): void;
@@ -58,7 +62,7 @@ export function createFunctionServices(deps: {
   const failed = (error: unknown) =>
     log.warn('what runs could not be compared', { cause: describe(error) });
   return {
-    ...{ watch, domain, pruning, ownNames },
+    ...{ watch, domain, domains: deps.domains, pruning, ownNames },
     instances: (projectId) => pool?.instances(projectId) ?? [],
     async status() {
       const none = { platforms: [], machineTypes: [], networkGuard: false };

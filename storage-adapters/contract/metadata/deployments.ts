@@ -206,26 +206,4 @@ export function deploymentsContract(
     assert.deepEqual(await numbers({ ...scope, state: 'ready' }, undefined, 3), []);
     assert.deepEqual(await numbers({ projectId: 'prj_2' }, undefined, 3), []);
   });
-
-  test('custom domains: one project each', async (t) => {
-    const db = await open(t);
-    const { teamId } = await populate(db);
-    const project = { id: 'prj_2', teamId, slug: 'other', settings: {}, createdAt: now };
-    await db.writer.run('CreateProject', project);
-    const add = (projectId: string) =>
-      db.writer.run('AddCustomDomain', {
-        ...{ host: 'shop.example.com', projectId, ...production, service: 'web', now },
-      });
-    await add('prj_1');
-    await refused(add('prj_2'), 'conflict');
-    assert.deepEqual(await db.deployments.findHost('shop.example.com'), {
-      ...{ host: 'shop.example.com', custom: true, projectId: 'prj_1', service: 'web' },
-      ...{ deploymentId: undefined, environment: production },
-    });
-    const remove = (projectId: string) =>
-      db.writer.run('RemoveCustomDomain', { host: 'shop.example.com', projectId });
-    await refused(remove('prj_2'), 'not-found');
-    await remove('prj_1');
-    await add('prj_2');
-  });
 }

@@ -3,6 +3,7 @@ import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
 import { collectionContract } from './collection.ts';
 import { deploymentsContract } from './deployments.ts';
+import { domainsContract } from './domains.ts';
 import { eventsContract } from './events.ts';
 import type { MetadataFactory } from './fixture.ts';
 import { functionRecordsContract } from './function-records.ts';
@@ -65,6 +66,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   reservationsContract(open);
   deploymentsContract(open);
   pruningContract(open);
+  domainsContract(open);
   tagsContract(open);
   imageRulesContract(open);
   trashContract(open);

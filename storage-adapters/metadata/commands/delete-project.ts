@@ -52,6 +52,7 @@ const removals = [
     db.deleteFrom('environment_variables').where('project_id', '=', p('project')),
   ),
   query<Target>((db, p) => db.deleteFrom('transfer').where('project_id', '=', p('project'))),
+  query<Target>((db, p) => db.deleteFrom('domain_claims').where('project_id', '=', p('project'))),
   query<Target>((db, p) => db.deleteFrom('function_hosts').where('project_id', '=', p('project'))),
   query<Target>((db, p) =>
     db.deleteFrom('environment_pointers').where('project_id', '=', p('project')),

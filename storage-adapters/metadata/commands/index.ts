@@ -10,6 +10,7 @@ import { deleteManifest, deleteTag } from './delete-manifest.ts';
 import { deleteProject } from './delete-project.ts';
 import { deleteRepository } from './delete-repository.ts';
 import * as deployments from './deployments.ts';
+import * as domains from './domains.ts';
 import * as functionRecords from './function-records.ts';
 import { beginIdempotent, endIdempotent } from './idempotency.ts';
 import { setProjectRules, setRepositoryRules } from './image-rules.ts';
@@ -141,8 +142,9 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   ActivateDeployment: deployments.activateDeployment,
   SetDeploymentState: deployments.setDeploymentState,
   MovePointer: pointers.movePointer,
-  AddCustomDomain: pointers.addCustomDomain,
-  RemoveCustomDomain: pointers.removeCustomDomain,
+  ClaimDomain: domains.claimDomain,
+  CheckDomain: domains.checkDomain,
+  RemoveCustomDomain: domains.removeCustomDomain,
   CreateVolume: volumes.createVolume,
   DeleteVolume: volumes.deleteVolume,
   CreateSandbox: sandboxes.createSandbox,

@@ -13,40 +13,6 @@ const removePreviewHosts = query<{ project: string; name: string }>((db, p) =>
     .where('name', '=', p('name'))
     .where('custom', '=', 0),
 );
-interface DomainRow {
-  host: string;
-  project: string;
-  environment: string;
-  name: string;
-  service: string | null;
-  now: number;
-}
-const insertDomain = query<DomainRow>((db, p) =>
-  db
-    .insertInto('function_hosts')
-    .values({
-      host: p('host'),
-      custom: 1,
-      project_id: p('project'),
-      deployment_id: null,
-      environment: p('environment'),
-      name: p('name'),
-      service: p('service'),
-      created_at: p('now'),
-    })
-    .onConflict((c) => c.column('host').doNothing()),
-);
-const removeDomain = query<{ host: string; project: string }>((db, p) =>
-  db
-    .deleteFrom('function_hosts')
-    .where('host', '=', p('host'))
-    .where('project_id', '=', p('project'))
-    .where('custom', '=', 1),
-);
-const project = query<{ id: string }, { id: string }>((db, p) =>
-  db.selectFrom('projects').select('id').where('id', '=', p('id')),
-);
-
 export const movePointer: Command<'MovePointer'> = async (tx, args) => {
   const { projectId, environment, name, deploymentId, actor, now } = args;
   const pointer = await findPointer.get(tx, { project: projectId, environment, name });
@@ -85,26 +51,3 @@ async function requireReady(tx: Executor, projectId: string, id: string): Promis
     );
   }
 }
-
-export const addCustomDomain: Command<'AddCustomDomain'> = async (tx, args) => {
-  const { host, projectId, environment, name, service = null, now } = args;
-  if (!(await project.get(tx, { id: projectId }))) {
-    throw refuse('not-found', 'There is no such project.');
-  }
-  const row = { host, project: projectId, environment, name, service, now };
-  if ((await insertDomain.run(tx, row)) === 0) {
-    throw refuse(
-      'conflict',
-      `The domain "${host}" is taken.`,
-      'Remove it from the project that has it first.',
-    );
-  }
-  return null;
-};
-
-export const removeCustomDomain: Command<'RemoveCustomDomain'> = async (tx, args) => {
-  if ((await removeDomain.run(tx, { host: args.host, project: args.projectId })) === 0) {
-    throw refuse('not-found', 'The project has no such domain.');
-  }
-  return null;
-};

@@ -10,6 +10,7 @@ import { retention } from './005-retention.ts';
 import { replicas } from './006-replicas.ts';
 import { scrub } from './007-scrub.ts';
 import { scale } from './008-scale.ts';
+import { domains } from './011-domains.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
@@ -21,6 +22,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   replicas,
   scrub,
   scale,
+  domains,
 ];
 
 export const schemaVersion = migrations.length;

@@ -4,6 +4,7 @@ import { auditStore } from './audit.ts';
 import { blobsStore } from './blobs.ts';
 import { collectionStore } from './collection.ts';
 import { deploymentsStore } from './deployments.ts';
+import { domainsStore } from './domains.ts';
 import { eventsStore } from './events.ts';
 import { functionRecordsStore } from './function-records.ts';
 import { imageRulesStore } from './image-rules.ts';
@@ -57,6 +58,7 @@ export function storesOf(
     variables: variablesStore(executor),
     usage: usageStore(executor),
     keys: keysStore(executor),
+    domains: domainsStore(executor),
     outbox: outboxStore(executor),
     events: eventsStore(executor),
     services: servicesStore(executor),

@@ -92,6 +92,8 @@ export const functionRows: Rows = {
     ...{ ...manages, makes: ['domain'] },
     sample: () => ({ params: { domain: `${unique('shop')}.example.com` }, body: {} }),
   },
+  listDomains: sets,
+  verifyDomain: { ...manages, sample: domain },
   deleteDomain: { ...manages, sample: domain },
   listInstances: sets,
 };

@@ -7,9 +7,13 @@ import type { ActivationTarget } from '../../../../scheduler/activation.ts';
 import { host, prepared } from '../../../../scheduler/deployments/deploy-test-kit.ts';
 import { Deployer } from '../../../../scheduler/deployments/deployer.ts';
 import { DeploymentWatch } from '../../../../scheduler/deployments/deployment-watch.ts';
+import { startDns } from '../../../../scheduler/domains/dns-test-kit.ts';
+import { DomainKeeper } from '../../../../scheduler/domains/domain-keeper.ts';
+import { createTxtResolver } from '../../../../scheduler/domains/domain-proof.ts';
 import { functionUrl } from '../../../../scheduler/host-labels.ts';
 import { machineTypes } from '../../../../scheduler/machine-types.ts';
 import { planReservation } from '../../../../scheduler/reserve.ts';
+import { systemTimers } from '../../../../scheduler/timers.ts';
 import type { Ends } from '../../../http-test-kit.ts';
 import { openApi } from '../../api-test-kit.ts';
 
@@ -20,9 +24,10 @@ export async function openFunctions(t: Ends) {
   const probe: { ensure: (target: ActivationTarget) => Promise<void> } = {
     ensure: async () => {},
   };
+  const dns = await startDns(t);
   /** What the pool was told. */
   const told: object[] = [];
-  const kit = await openApi(t, ({ metadata }) => ({
+  const kit = await openApi(t, ({ metadata, clock }) => ({
     deploymentUrl: (label) =>
       functionUrl(label, { server: 'http://gantry.test', address: 'fn.test' }),
     runtime: {
@@ -39,6 +44,12 @@ export async function openFunctions(t: Ends) {
         ...{ machineTypes: ['XS'], networkGuard: true, missing: [] },
       }),
       domain: 'fn.test',
+      domains: new DomainKeeper({
+        ...{ ...metadata, clock, timers: systemTimers, trusted: ['trusted.example'] },
+        resolver: createTxtResolver([dns.address]),
+        verified: () => void told.push({ verified: true }),
+        failed: () => {},
+      }),
       // All that were made until now: time stands still here.
       pruning: { keep: 2, keepForMs: -1 },
       ownNames: () => ['registry.example.net'],
@@ -95,5 +106,5 @@ export async function openFunctions(t: Ends) {
     await deployer.idle();
     return ids;
   }
-  return { ...kit, told, push, deploy, deployer, probe, metadata };
+  return { ...kit, dns, told, push, deploy, deployer, probe, metadata };
 }

@@ -101,18 +101,43 @@ test('gantry.json: services and rewrites, made, changed, deployed; the same agai
 });
 
 test('domains: of one project, never of the installation', async (t) => {
-  const { call, token, deploy } = await openFunctions(t);
+  const { call, token, deploy, dns, metadata, told } = await openFunctions(t);
   const as = await token({ scope: 'admin' });
   await deploy('web', 'one');
   const put = async (domain: string, body: object = {}) =>
     call('PUT', `${base}/domains/${domain}`, { as, body });
   const made = await put('shop.example.com');
   assert.deepEqual(
-    [made.body.url, made.body.environment, made.body.custom],
-    ['http://shop.example.com', 'production', true],
+    [made.body.url, made.body.environment, made.body.state],
+    ['http://shop.example.com', 'production', 'pending'],
   );
+  const { record } = made.body;
+  assert.deepEqual([record.type, record.name], ['TXT', '_gantry-challenge.shop.example.com']);
+  assert.match(record.value, /^gantry-domain=[0-9a-f]{32}$/);
+  assert.match(made.body.message, /no TXT record/);
+  assert.equal(await metadata.deployments.findHost('shop.example.com'), undefined);
   const moved = await put('shop.example.com', { environment: 'preview', name: 'pr-1' });
-  assert.equal(moved.body.name, 'pr-1');
+  assert.deepEqual([moved.body.name, moved.body.record], ['pr-1', record]);
+  const verify = () => call('POST', `${base}/domains/shop.example.com/verify`, { as });
+  dns.texts.set(record.name, ['something else']);
+  assert.match((await verify()).body.message, /says something else/);
+  dns.texts.set(record.name, [record.value]);
+  const proven = await verify();
+  assert.deepEqual([proven.body.state, proven.body.message], ['verified', null]);
+  assert.deepEqual(told.at(-1), { verified: true });
+  const leads = await metadata.deployments.findHost('shop.example.com');
+  assert.deepEqual(leads?.environment, { environment: 'preview', name: 'pr-1' });
+  const trusted = await put('a.trusted.example');
+  assert.deepEqual([trusted.body.state, trusted.body.record], ['verified', null]);
+  const { items } = (await call('GET', `${base}/domains`, { as })).body;
+  assert.deepEqual(
+    items.map(({ host, state }: { host: string; state: string }) => [host, state]),
+    [
+      ['a.trusted.example', 'verified'],
+      ['shop.example.com', 'verified'],
+    ],
+  );
+  assert.equal((await call('POST', `${base}/domains/b.example.com/verify`, { as })).status, 404);
   for (const domain of [
     ...['registry.example.net', 'example.net', 'fn.test', 'x.fn.test', 'a.localhost', 'x.local'],
   ]) {
