@@ -8,7 +8,7 @@ import { digest, list, nullable, object, oneOf, page, text, time, toTime } from 
 
 const count = { type: 'integer', minimum: 0 } as const;
 const string = { type: 'string' } as const;
-const amount = object({ blobs: count, bytes: count }, { title: 'ScrubAmount' });
+const amount = object({ blobs: count, bytes: count });
 const run = object(
   {
     id: string,
