@@ -27,6 +27,11 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
 
 export const schemaVersion = migrations.length;
 
+/** The statements that lead to a version from the one before it. */
+export function stepsOf(version: number, dialect: Dialect): Compilable[] {
+  return migrations[version - 1]!(dialect);
+}
+
 export const appliedVersion = query<object, { version: number }>((db) =>
   db.selectFrom('migrations').select((e) => e.fn.max('version').as('version')),
 );
@@ -62,7 +67,7 @@ export async function migrate(
     );
   }
   for (let version = applied + 1; version <= to; version++) {
-    for (const step of migrations[version - 1]!(dialect)) await execute(executor, step);
+    for (const step of stepsOf(version, dialect)) await execute(executor, step);
     await recordVersion.run(executor, { version, at: now });
   }
 }
