@@ -127,7 +127,7 @@ export async function openRegistry(
   const blobPush = new BlobPush({
     ...{ store, uploads: metadata.uploads, writer, clock },
     newUploadId: () => newId('upl'),
-    expiryMs: config.uploadExpiry,
+    ...{ expiryMs: config.uploadExpiry, leaseMs: config.collectLease },
     discarded: deps.discarded,
     claims: deps.claims,
   });
@@ -163,7 +163,9 @@ export async function openRegistry(
     pulled: (repositoryId) => lastPull.note(repositoryId),
     used: (repositoryId, digest) => manifestUses.note(repositoryId, digest),
     blobPush,
-    blobMount: new BlobMount({ blobs: metadata.blobs, writer, clock }),
+    blobMount: new BlobMount({
+      ...{ blobs: metadata.blobs, writer, clock, leaseMs: config.collectLease },
+    }),
     transfer,
     putManifest: createManifestPush(manifestPush),
     deploymentUrl: deps.deploymentUrl,
@@ -177,7 +179,7 @@ export async function openRegistry(
     settings: {
       bodyTimeoutMs: config.bodyTimeout,
       manifestLimit: Math.max(...Object.values(plans).map((plan) => plan.manifest)),
-      undeleteForMs: config.undeleteFor,
+      ...{ undeleteForMs: config.undeleteFor, leaseMs: config.collectLease },
     },
   };
   return {

@@ -9,6 +9,13 @@ export const collectionSettings = {
       'How often blobs that no manifest names any more are collected. Pushes and pulls go on meanwhile.',
     example: '1h',
   },
+  collectLease: {
+    ...duration(1_000, 30 * DAY, 'from 1s to 30d'),
+    default: '24h',
+    description:
+      'How long a blob that no manifest names is kept since it was pushed, mounted, or asked for by who may push. A push has to name it within.',
+    example: '12h',
+  },
   collectDelay: {
     ...duration(0, 365 * DAY, 'from 0s to 365d'),
     default: '24h',

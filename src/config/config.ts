@@ -53,6 +53,7 @@ export interface Config {
 
   /** 0: only when it is asked for. */
   readonly collectInterval: number;
+  readonly collectLease: number;
   readonly collectDelay: number;
   readonly scrubInterval: number;
   /** Bytes a second. */

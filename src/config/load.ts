@@ -71,6 +71,7 @@ function toConfig(
     measure: s.measure,
     cacheManifests: parseBytes(s.cacheManifests)!,
     collectInterval: parseDuration(s.collectInterval)!,
+    collectLease: parseDuration(s.collectLease)!,
     collectDelay: parseDuration(s.collectDelay)!,
     scrubInterval: parseDuration(s.scrubInterval)!,
     scrubRate: parseBytes(s.scrubRate)!,

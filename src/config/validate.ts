@@ -40,6 +40,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly measure: boolean;
   readonly cacheManifests: string;
   readonly collectInterval: string;
+  readonly collectLease: string;
   readonly collectDelay: string;
   readonly scrubInterval: string;
   readonly scrubRate: string;

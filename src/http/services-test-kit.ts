@@ -29,6 +29,7 @@ import { Retainer } from '../maintenance/retainer.ts';
 import { ScrubDesk } from '../maintenance/scrub-desk.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Metrics } from '../observability/metrics.ts';
+import { blobLeaseMs } from '../ports/commands-collection.ts';
 import type { TokenScope } from '../ports/tokens.ts';
 import { createAdmin } from '../projects/admin.ts';
 import { newId } from '../projects/ids.ts';
@@ -251,7 +252,10 @@ export async function openApplication(
     sealer,
     audit: { record: (record) => logged.push({ ...record, level: 'audit', message: 'audit' }) },
     ...{ events: events.events, followers: events.followers, webhooks: events.webhooks },
-    settings: { bodyTimeoutMs: 500, manifestLimit: 4096, undeleteForMs: 86_400_000 },
+    settings: {
+      ...{ bodyTimeoutMs: 500, manifestLimit: 4096, undeleteForMs: 86_400_000 },
+      leaseMs: blobLeaseMs,
+    },
   };
   const services = { ...real, ...change(real) };
   const app = createApp(services, {

@@ -52,5 +52,7 @@ export interface Services {
     readonly manifestLimit: number;
     /** Milliseconds for which a deleted manifest can be restored; 0: it cannot. */
     readonly undeleteForMs: number;
+    /** Milliseconds for which a blob that nothing names yet is kept. */
+    readonly leaseMs: number;
   };
 }

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 
 /**
- * How long a link that nothing names yet is kept, in milliseconds: a client that was told that a blob is there
+ * Unless set: how long a link that nothing names yet is kept, in milliseconds: a client that was told that a blob is there
  * may take as long to push the manifest that names it.
  */
 export const blobLeaseMs = 24 * 3_600_000;
@@ -14,7 +14,10 @@ export interface LinkKey {
 /** Writes of the collection of what nothing names. */
 export interface CollectionCommands {
   /** A lease from `now` on; undefined where the link is gone. */
-  RenewLease: { args: LinkKey & { now: number }; result: { renewed: boolean } };
+  RenewLease: {
+    args: LinkKey & { now: number; leaseMs?: number | undefined };
+    result: { renewed: boolean };
+  };
   /** Those that no manifest of their repository names, and whose lease is over, go: looked at once more here. */
   CollectLinks: {
     args: { links: readonly LinkKey[]; now: number };

@@ -200,6 +200,7 @@ export interface Commands
       /** Rejects with `quota` where the team would store more. */
       limits?: CountLimits | undefined;
       holder?: string | undefined;
+      leaseMs?: number | undefined;
     };
     result: { kept: boolean };
   };
@@ -228,6 +229,7 @@ export interface Commands
       digest: Digest;
       now: number;
       limits?: CountLimits | undefined;
+      leaseMs?: number | undefined;
     };
     result: BlobRow | undefined;
   };

@@ -15,11 +15,14 @@ export class BlobMount {
   readonly #blobs: Blobs;
   readonly #writer: CommandWriter;
   readonly #clock: Clock;
+  readonly #leaseMs: number | undefined;
 
-  constructor(deps: { blobs: Blobs; writer: CommandWriter; clock: Clock }) {
+  /** `leaseMs`: how long a blob is kept for the manifest that is to name it; the usual time unless given. */
+  constructor(deps: { blobs: Blobs; writer: CommandWriter; clock: Clock; leaseMs?: number }) {
     this.#blobs = deps.blobs;
     this.#writer = deps.writer;
     this.#clock = deps.clock;
+    this.#leaseMs = deps.leaseMs;
   }
 
   /** From a repository that the caller may pull from. Undefined: it does not link the blob. */
@@ -48,7 +51,7 @@ export class BlobMount {
     return this.#writer.run('LinkBlob', {
       repositoryId: target.id,
       digest,
-      limits: target.limits,
+      ...{ limits: target.limits, leaseMs: this.#leaseMs },
       now: this.#clock.now(),
     });
   }

@@ -12,6 +12,8 @@ export interface BlobPushDeps {
   readonly newUploadId: () => string;
   /** How long an upload may rest between two requests. */
   readonly expiryMs: number;
+  /** How long a blob is kept for the manifest that is to name it; the usual time unless given. */
+  readonly leaseMs?: number | undefined;
   /** Called when keys were discarded, so that their bytes are removed soon. */
   readonly discarded: () => void;
   /** Where other processes may write to the same uploads. */

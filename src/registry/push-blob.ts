@@ -256,8 +256,7 @@ export class BlobPush {
         repositoryId: row.repositoryId,
         digest,
         size: writer.offset,
-        now: this.#deps.clock.now(),
-        limits,
+        ...{ now: this.#deps.clock.now(), limits, leaseMs: this.#deps.leaseMs },
         holder: this.#claims.get(row.id)?.holder,
       });
       this.#claims.get(row.id)?.end();

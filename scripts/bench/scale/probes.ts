@@ -35,7 +35,9 @@ const asks = (
 const tagPages = [100, 1000].flatMap((n) =>
   (['first', 'middle', 'last'] as const).map((where) =>
     pulls(`tags-${n}-${where}`, `tags/list, n=${n}, ${where} page`, ({ size: { tags } }) => {
-      const last = { first: '', middle: tagOf(tags >> 1), last: tagOf(tags - n - 1) }[where];
+      // Where one page holds all, it is what the others are beside.
+      const places = { first: '', middle: tagOf(tags >> 1), last: tagOf(tags - n - 1) };
+      const last = tags <= n ? '' : places[where];
       return [`/v2/${big}/tags/list?n=${n}${last && `&last=${last}`}`];
     }),
   ),
@@ -45,7 +47,8 @@ const catalogPages = [100, 1000].flatMap((n) =>
   (['first', 'middle', 'last'] as const).map((where) =>
     reads(`catalog-${n}-${where}`, `_catalog, n=${n}, ${where} page`, (world) => {
       const { repositories } = world.size;
-      const at = { first: -1, middle: repositories >> 1, last: repositories - n - 1 }[where];
+      const places = { first: -1, middle: repositories >> 1, last: repositories - n - 1 };
+      const at = repositories <= n ? -1 : places[where];
       const last = at < 0 ? '' : `&last=${full(repositoryOf(at))}`;
       const basic = Buffer.from(credentials(world)).toString('base64');
       return {

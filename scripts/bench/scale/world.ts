@@ -51,7 +51,7 @@ export async function openWorld(options: {
   await database.settle();
   const seedSeconds = (performance.now() - begun) / 1000;
   const env = {
-    ...(url && { GANTRY_DATABASE_URL: url }),
+    ...(url && { GANTRY_DATABASE_URL: url, GANTRY_SECRET_KEY: 'ab'.repeat(32) }),
     ...{ GANTRY_FUNCTIONS: 'off', GANTRY_RATE_API_READS: '0', GANTRY_RATE_API_WRITES: '0' },
     // By hand alone: what is measured must not run by itself as well.
     ...{ GANTRY_COLLECT_INTERVAL: '0s', GANTRY_RETENTION_INTERVAL: '0s' },

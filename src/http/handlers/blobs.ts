@@ -2,7 +2,6 @@ import { mayAct } from '../../auth/authorizer.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import { parseRange } from '../../oci/range.ts';
-import { blobLeaseMs } from '../../ports/commands-collection.ts';
 import type { Repository } from '../../ports/repositories.ts';
 import { requireAccess, requirePull } from '../access.ts';
 import { answer, type Context, type Handler, sendHead } from '../context.ts';
@@ -100,9 +99,10 @@ async function keepForPusher(
 ): Promise<void> {
   const { identity } = session;
   const now = services.clock.now();
-  if (leasedUntil - now > blobLeaseMs / 2) return;
+  const { leaseMs } = services.settings;
+  if (leasedUntil - now > leaseMs / 2) return;
   if (!mayAct(identity, repository, 'push') && !mayAct(identity, repository, 'create')) return;
-  const link = { repositoryId: repository.id, digest, now };
+  const link = { repositoryId: repository.id, digest, now, leaseMs };
   const { renewed } = await services.metadata.writer.run('RenewLease', link);
   if (renewed) return;
   if (!(await services.metadata.blobs.find(repository.id, digest))) throw unknownBlob(digest);

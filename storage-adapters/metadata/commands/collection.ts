@@ -48,9 +48,10 @@ const removeFault = query<{ digest: string }>((db, p) =>
   db.deleteFrom('blob_faults').where('digest', '=', p('digest')),
 );
 
-export const renewLease: Command<'RenewLease'> = async (tx, { repositoryId, digest, now }) => ({
-  renewed: await renewLink(tx, { repositoryId, digest, until: now + blobLeaseMs }),
-});
+export const renewLease: Command<'RenewLease'> = async (tx, args) => {
+  const { repositoryId, digest, now, leaseMs = blobLeaseMs } = args;
+  return { renewed: await renewLink(tx, { repositoryId, digest, until: now + leaseMs }) };
+};
 
 export const collectLinks: Command<'CollectLinks'> = async (tx, { links, now }) => {
   let count = 0;

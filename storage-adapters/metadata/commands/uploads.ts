@@ -145,10 +145,11 @@ export async function linkBlobOf(
     size: number;
     now: number;
     limits?: CountLimits | undefined;
+    leaseMs?: number | undefined;
   },
 ): Promise<void> {
-  const { repositoryId, digest, size, now, limits } = link;
-  const until = now + blobLeaseMs;
+  const { repositoryId, digest, size, now, limits, leaseMs = blobLeaseMs } = link;
+  const until = now + leaseMs;
   if ((await linkBlobQuery.run(tx, { repositoryId, digest, now, until })) === 0) {
     await renewLink(tx, { repositoryId, digest, until });
     return;
@@ -206,11 +207,11 @@ export const finishUpload: Command<'FinishUpload'> = async (tx, args) => {
   // The session is what proves that this request, and no other, ends the upload.
   const { holder = null } = args;
   if ((await removeHeld.run(tx, { id: args.id, holder })) === 0) throw conflict();
-  const { digest, size, now, repositoryId, limits } = args;
+  const { digest, size, now, repositoryId, limits, leaseMs } = args;
   const blob = { digest, key: args.id, size, now };
   const kept = (await insertBlob.run(tx, blob)) > 0 || (await replaceQuarantined(tx, blob));
   if (!kept) await discard(tx, args.id, undefined);
-  await linkBlobOf(tx, { repositoryId, digest, size, now, limits });
+  await linkBlobOf(tx, { repositoryId, digest, size, now, limits, leaseMs });
   return { kept };
 };
 
