@@ -9,6 +9,7 @@ import { formatJson, formatTable, type RowResult, summary } from './report.ts';
 import { rows } from './rows.ts';
 import { benchScale } from './scale/main.ts';
 import { missingPeer } from './servers.ts';
+import { benchSoak } from './soak/main.ts';
 
 const MiB = 2 ** 20;
 
@@ -35,7 +36,7 @@ const quick: Scale = {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
-  const others = { functions: benchFunctions, scale: benchScale };
+  const others = { functions: benchFunctions, scale: benchScale, soak: benchSoak };
   const other = others[args[0] as keyof typeof others];
   if (other) return await other(args.slice(1));
   let options: BenchOptions;

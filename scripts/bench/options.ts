@@ -14,6 +14,7 @@ export interface BenchOptions {
 export const usage = `usage: npm run bench [-- options]
        npm run bench -- functions [options]
        npm run bench -- scale [options]
+       npm run bench -- soak [options]
 
 Runs Gantry (authentication on) and distribution v3 by turns on this machine's loopback, and prints both
 figures, their ratio and the goal. Exit code 1 where a row failed; a goal that is missed is not a failure.

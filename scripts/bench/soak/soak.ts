@@ -1,0 +1,203 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SoakTraffic, soakRepositories } from '../../../conformance/faults/support/soak-traffic.ts';
+import { type Deployment, startDeployment } from '../../../conformance/topologies/deployment.ts';
+import { startServices } from '../../../conformance/topologies/services.ts';
+import type { Topology } from '../../../conformance/topologies/topology.ts';
+import { runProgram } from '../clients/run-client.ts';
+import { residentBytes } from '../processes.ts';
+import { root } from '../servers.ts';
+
+export interface SoakReport {
+  readonly topology: string;
+  readonly minutes: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly collections: { runs: number; links: number; blobs: number };
+  readonly ends: {
+    readonly problems: Readonly<Record<string, number>>;
+    readonly left: Readonly<Record<string, number>>;
+  };
+  readonly servers: readonly { readonly begin: Use; readonly end: Use }[];
+  /** What is not as it must be; empty: all is well. */
+  readonly off: readonly string[];
+  readonly examples: readonly string[];
+}
+
+interface Use {
+  readonly megabytes: number;
+  readonly descriptors: number;
+}
+
+/** Of a blob that nothing names yet: a push takes less, so it is kept, and what a push left is soon collected. */
+const leaseSeconds = 20;
+/** What a server may hold more at the end than once it was warm. */
+const moreMegabytes = 100;
+const moreDescriptors = 20;
+
+export async function soak(options: {
+  topology: Topology;
+  minutes: number;
+  clients: number;
+  folder: string;
+}): Promise<SoakReport> {
+  const { topology, minutes, clients, folder } = options;
+  await using stack = new AsyncDisposableStack();
+  const { services, stop } = await startServices(topology);
+  stack.defer(stop);
+  const deployment = await startDeployment({
+    ...{ topology, services, folder },
+    settings: {
+      ...{ GANTRY_FUNCTIONS: 'off', GANTRY_RATE_API_WRITES: '0', GANTRY_RATE_API_READS: '0' },
+      ...{ GANTRY_RATE_TOKEN: '0', GANTRY_COLLECT_DELAY: '0s', GANTRY_UNDELETE_FOR: '0s' },
+      GANTRY_COLLECT_LEASE: `${leaseSeconds}s`,
+    },
+  });
+  stack.defer(() => deployment.stop());
+  const { origin, bootstrap } = deployment;
+  const { teamId, teamSlug, projectSlug, token } = bootstrap;
+  const basic = `Basic ${Buffer.from(`${teamId}:${token}`).toString('base64')}`;
+  const api = await apiOf(deployment);
+  const pids = deployment.origins.map((_, at) => deployment.server(at).pid);
+
+  const end = performance.now() + minutes * 60_000;
+  const over = () => performance.now() > end;
+  const traffic = new SoakTraffic({
+    ...{ project: `${teamSlug}/${projectSlug}`, clients, over },
+    async ask(method, path, body, type) {
+      const answer = await fetch(new URL(path, origin), {
+        method,
+        headers: { authorization: basic, ...(type && { 'content-type': type }) },
+        ...(body && { body: new Uint8Array(body) }),
+      });
+      const { status, headers } = answer;
+      return { status, headers, bytes: Buffer.from(await answer.arrayBuffer()) };
+    },
+  });
+  const collections = { runs: 0, links: 0, blobs: 0 };
+  const failedCollections: string[] = [];
+  const collecting = async () => {
+    while (!over()) {
+      try {
+        const run = await api.collect();
+        collections.runs++;
+        collections.links += run.links.collected;
+        collections.blobs += run.blobs.collected;
+      } catch (error) {
+        failedCollections.push((error as Error).message);
+        await delay(100);
+      }
+    }
+  };
+  const warm = async () => {
+    await delay(Math.min(60_000, (minutes * 60_000) / 5));
+    return pids.map(useOf);
+  };
+  const [, , begins] = await Promise.all([traffic.run(), collecting(), warm()]);
+  await traffic.pullAll();
+  const left = await deleteAll(api, topology, folder);
+  const ends = pids.map(useOf);
+  const problems = {
+    pushes: traffic.failedPushes.length,
+    others: traffic.failedOthers.length,
+    collections: failedCollections.length,
+    dangling: traffic.dangling.length,
+    'wrong bytes': traffic.wrongBytes.length,
+  };
+  const grown = pids.flatMap((_, at) => {
+    const more = ends[at]!.megabytes - begins[at]!.megabytes;
+    const open = ends[at]!.descriptors - begins[at]!.descriptors;
+    return [
+      ...(more > moreMegabytes ? [`server ${at + 1} holds ${more} MB more`] : []),
+      ...(open > moreDescriptors ? [`server ${at + 1} has ${open} more descriptors open`] : []),
+    ];
+  });
+  const idle = Object.entries({ ...traffic.counts, ...collections }).filter(([, n]) => n === 0);
+  return {
+    ...{ topology: topology.name, minutes, counts: traffic.counts, collections },
+    ends: { problems, left },
+    servers: begins.map((begin, at) => ({ begin, end: ends[at]! })),
+    off: [
+      ...Object.entries({ ...problems, ...left })
+        .filter(([, count]) => count > 0)
+        .map(([what, count]) => `${what}: ${count}`),
+      ...grown,
+      ...idle.map(([what]) => `nothing was done: ${what}`),
+    ],
+    examples: [...traffic.problems, ...failedCollections].slice(0, 10),
+  };
+}
+
+interface Collected {
+  readonly links: { readonly collected: number };
+  readonly blobs: { readonly collected: number };
+}
+interface Api {
+  collect(): Promise<Collected>;
+  unreferenced(): Promise<{ blobs: number; bytes: number; keys: number }>;
+  deleteRepository(name: string): Promise<void>;
+}
+
+/** As an operator, whose account and token are made by the admin commands. */
+async function apiOf({ origin, data, settings, bootstrap }: Deployment): Promise<Api> {
+  const admin = async (...args: string[]) => {
+    const env = { ...process.env, ...settings, GANTRY_DATA: data };
+    const program = [join(root, 'src/cli/main.ts'), 'admin', ...args, '--json'];
+    return JSON.parse(await runProgram(process.execPath, program, 60_000, env)) as {
+      token: string;
+    };
+  };
+  await admin('account', 'create', 'operator', '--operator');
+  const { token } = await admin('token', 'create', '--account', 'operator', '--scope', 'admin');
+  const ask = async (method: string, path: string, own: string, body?: object) => {
+    const answer = await fetch(new URL(`/api/v1${path}`, origin), {
+      method,
+      headers: { authorization: `Bearer ${own}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok && answer.status !== 404) throw new Error(`${path}: ${answer.status} ${text}`);
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
+  };
+  const place = `/teams/${bootstrap.teamSlug}/projects/${bootstrap.projectSlug}/repositories`;
+  return {
+    collect: async () => (await ask('POST', '/collection', token, {})) as Collected,
+    async unreferenced() {
+      const state = (await ask('GET', '/collection', token)) as {
+        unreferenced: { blobs: number; bytes: number; keys: number };
+      };
+      return state.unreferenced;
+    },
+    async deleteRepository(name) {
+      await ask('DELETE', `${place}/${name}`, bootstrap.token);
+    },
+  };
+}
+
+/** What is left once all is deleted and collected; it is waited for, for removals take a while. */
+async function deleteAll(
+  api: Api,
+  topology: Topology,
+  folder: string,
+): Promise<Record<string, number>> {
+  for (const name of soakRepositories) await api.deleteRepository(name);
+  for (const deadline = performance.now() + 120_000; ; await delay(1_000)) {
+    await api.collect();
+    const { blobs, bytes, keys } = await api.unreferenced();
+    const files = topology.blobs === 'folder' ? { files: filesIn(join(folder, 'blobs')) } : {};
+    const left = { blobs, bytes, keys, ...files };
+    const isClean = Object.values(left).every((count) => count === 0);
+    if (isClean || performance.now() > deadline) return left;
+  }
+}
+
+const filesIn = (folder: string): number =>
+  readdirSync(folder, { withFileTypes: true, recursive: true }).filter((one) => one.isFile())
+    .length;
+
+function useOf(pid: number): Use {
+  return {
+    megabytes: Math.round(residentBytes(pid).now / 1e6),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+  };
+}
