@@ -1,5 +1,6 @@
 /** `npm run bench`: Gantry against distribution v3, side by side, with the goals. */
 import { availableParallelism, cpus } from 'node:os';
+import { benchBackends } from './backends/main.ts';
 import { Bench, runRow, type Scale } from './bench.ts';
 import { runProgram } from './clients/run-client.ts';
 import { benchFunctions } from './functions/main.ts';
@@ -36,7 +37,10 @@ const quick: Scale = {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
-  const others = { functions: benchFunctions, scale: benchScale, soak: benchSoak };
+  const others = {
+    ...{ backends: benchBackends, functions: benchFunctions },
+    ...{ scale: benchScale, soak: benchSoak },
+  };
   const other = others[args[0] as keyof typeof others];
   if (other) return await other(args.slice(1));
   let options: BenchOptions;

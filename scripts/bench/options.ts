@@ -12,6 +12,7 @@ export interface BenchOptions {
 }
 
 export const usage = `usage: npm run bench [-- options]
+       npm run bench -- backends [options]
        npm run bench -- functions [options]
        npm run bench -- scale [options]
        npm run bench -- soak [options]
