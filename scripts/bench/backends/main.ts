@@ -122,7 +122,10 @@ async function measure(scale: BackendScale, only: readonly string[]): Promise<Ro
     stack.defer(stop);
     const deployment = await startDeployment({
       ...{ topology, services, folder: join(folder, topology.name) },
-      settings: { GANTRY_FUNCTIONS: 'off', GANTRY_S3_REDIRECT: 'off' },
+      settings: {
+        GANTRY_FUNCTIONS: 'off',
+        ...(topology.blobs === 's3' && { GANTRY_S3_REDIRECT: 'off' }),
+      },
     });
     stack.defer(() => deployment.stop());
     const { origin: url, bootstrap } = deployment;
