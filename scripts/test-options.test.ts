@@ -13,7 +13,7 @@ const names = (args: string[]): string[] => parseTestArgs(args).selected.map(({ 
 test('nothing asked: all suites in their order', () => {
   assert.deepEqual(
     names([]),
-    'lint types check-deps check-size unit contract spec attacks api official clients on-s3 on-postgres on-replicas faults replicas functions'.split(
+    'lint types check-deps check-size unit contract spec attacks api official clients on-s3 on-postgres on-replicas crashes faults replicas functions'.split(
       ' ',
     ),
   );
@@ -59,7 +59,17 @@ test('what --quick leaves out says why', () => {
   const left = suites.filter(({ notQuick }) => notQuick);
   assert.deepEqual(
     left.map(({ name }) => name),
-    ['api', 'clients', 'on-s3', 'on-postgres', 'on-replicas', 'faults', 'replicas', 'functions'],
+    [
+      'api',
+      'clients',
+      'on-s3',
+      'on-postgres',
+      'on-replicas',
+      'crashes',
+      'faults',
+      'replicas',
+      'functions',
+    ],
   );
 });
 

@@ -50,6 +50,8 @@ function onTopology(name: string, topology: string, about: string): FileSuite {
   };
 }
 
+const crashes = 'kill|power-cut|first-start|events';
+
 /** In the order in which they run: what is quick to tell comes first. */
 export const suites: readonly Suite[] = [
   {
@@ -99,7 +101,7 @@ export const suites: readonly Suite[] = [
       why: 'runs whole servers or waits: npm test -- --only unit',
     },
     atOnce: 2,
-    budget: 5,
+    budget: 4.5,
     limit: 10,
   },
   {
@@ -112,7 +114,7 @@ export const suites: readonly Suite[] = [
       why: 'runs S3 servers that fail: npm test -- --only contract',
     },
     atOnce: 2,
-    budget: 3.5,
+    budget: 3,
     limit: 20,
     tools: ['versitygw'],
   },
@@ -124,7 +126,7 @@ export const suites: readonly Suite[] = [
     ...{ topology: 'any', setup },
     slow: { files: ['conformance/fuzz/*.test.ts'], why: 'takes a while: npm test -- --only spec' },
     atOnce: 2,
-    budget: 1.5,
+    budget: 1,
     limit: 20,
     tools: ['versitygw'],
   },
@@ -141,7 +143,7 @@ export const suites: readonly Suite[] = [
       why: 'starts servers of its own, or waits: npm test -- --only attacks',
     },
     atOnce: 2,
-    budget: 5,
+    budget: 4.5,
     limit: 30,
   },
   {
@@ -150,7 +152,7 @@ export const suites: readonly Suite[] = [
     about: 'the API as its OpenAPI document says (schemathesis)',
     files: ['conformance/api/**/*.test.ts'],
     atOnce: 1,
-    budget: 4.5,
+    budget: 4,
     limit: 15,
     tools: ['python'],
     notQuick: 'schemathesis asks for three minutes: run npm test, or npm test -- --only api',
@@ -190,11 +192,23 @@ export const suites: readonly Suite[] = [
   ),
   {
     kind: 'files',
+    name: 'crashes',
+    about: 'kill -9 and power cuts, a hundred and more',
+    files: [`conformance/faults/@(${crashes}).test.ts`],
+    // Each waits for its server half of the time, and measures nothing.
+    atOnce: 2,
+    budget: 6,
+    limit: 30,
+    tools: 'all',
+    notQuick: 'crashes take minutes: run npm test, or npm test -- --only crashes',
+  },
+  {
+    kind: 'files',
     name: 'faults',
-    about: 'kill -9, lost writes, broken S3, memory',
-    files: ['conformance/faults/**/*.test.ts'],
+    about: 'broken S3, full disks, memory, stops and restarts',
+    files: [`conformance/faults/!(${crashes}).test.ts`],
     atOnce: 1,
-    budget: 10,
+    budget: 3.5,
     limit: 60,
     tools: 'all',
     notQuick: 'faults take minutes: run npm test, or npm test -- --only faults',
@@ -207,7 +221,7 @@ export const suites: readonly Suite[] = [
     atOnce: 1,
     budget: 3.5,
     limit: 6,
-    tools: ['versitygw'],
+    tools: ['versitygw', 'compose'],
     notQuick: 'takes minutes: run npm test, or npm test -- --only replicas',
   },
   {
@@ -216,7 +230,7 @@ export const suites: readonly Suite[] = [
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],
     atOnce: 1,
-    budget: 12,
+    budget: 15,
     limit: 30,
     tools: 'all',
     notQuick: 'container engines take minutes: run npm test, or npm test -- --only functions',

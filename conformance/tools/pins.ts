@@ -34,6 +34,13 @@ export const goTools: readonly GoTool[] = [
     packages: ['github.com/versity/versitygw/cmd/versitygw'],
   },
   {
+    name: 'compose',
+    version: 'v2.16.2',
+    // The library by which docker compose reads files, and what `config` does with it.
+    module: 'github.com/compose-spec/compose-go/v2',
+    packages: ['gantry/conformance/tools/compose'],
+  },
+  {
     name: 'rclone',
     version: 'v1.75.1',
     // With what bucket volumes need, and no more.
