@@ -226,6 +226,16 @@ export const suites: readonly Suite[] = [
   },
   {
     kind: 'files',
+    name: 'workers',
+    about: 'several processes of one server on one data folder, and what ends one of them',
+    files: ['conformance/workers/**/*.test.ts'],
+    atOnce: 1,
+    budget: 1.5,
+    limit: 5,
+    notQuick: 'takes a minute: run npm test, or npm test -- --only workers',
+  },
+  {
+    kind: 'files',
     name: 'functions',
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],

@@ -18,6 +18,7 @@ import { createDeploymentPlanner } from './scheduler/reserve.ts';
 import type { Channel } from './workers/channel.ts';
 import { linkOf } from './workers/link.ts';
 import type { Hello, WorkerState } from './workers/messages.ts';
+import { sharesPorts } from './workers/port.ts';
 
 export interface RunningWorker {
   readonly url: string;
@@ -78,7 +79,7 @@ export async function startWorker(hello: Hello, channel: Channel): Promise<Runni
   const server = await listen(
     app.listener,
     {
-      ...{ host: config.host, port, tls: config.tls },
+      ...{ host: config.host, port, tls: config.tls, shared: sharesPorts },
       ...{ headersTimeoutMs: config.headersTimeout, keepAliveMs: config.keepAlive },
     },
     functionsOn ? app.upgrades : undefined,

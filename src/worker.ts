@@ -8,8 +8,14 @@ let opening: Promise<RunningWorker> | undefined;
 /** Undefined where it does not run, or not yet. */
 const running = () => opening?.catch(() => undefined);
 
+/** What was told last, also while it starts. */
+let told: WorkerState | undefined;
+
 const channel = new Channel(pipeOf(process), {
-  state: async (state: WorkerState) => (await running())?.state(state),
+  async state(state: WorkerState) {
+    told = state;
+    (await running())?.state(told);
+  },
   rotated: async () => (await running())?.rotated(),
   scrape: async () => (await running())?.scrape(),
   flush: async () => (await running())?.flushUses(),
@@ -23,7 +29,9 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal
 try {
   const hello = await channel.call<Hello>('hello', undefined);
   opening = startWorker(hello, channel);
-  await channel.call('listening', (await opening).url);
+  const worker = await opening;
+  if (told) worker.state(told);
+  await channel.call('listening', worker.url);
 } catch (error) {
   const { message, stack, code, address, port } = error as StartFailure;
   await channel.call('failed', { message, stack, code, address, port }).catch(() => {});

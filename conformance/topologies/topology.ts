@@ -17,6 +17,10 @@ export interface Topology {
 
 export const topologies: readonly Topology[] = [
   { name: 'filesystem+sqlite', blobs: 'folder', database: 'sqlite', replicas: 1 },
+  {
+    ...{ name: 'filesystem+sqlite+workers', blobs: 'folder', database: 'sqlite', replicas: 1 },
+    settings: { GANTRY_WORKERS: '2' },
+  },
   { name: 's3+sqlite', blobs: 's3', database: 'sqlite', replicas: 1 },
   { name: 'filesystem+postgres', blobs: 'folder', database: 'postgres', replicas: 1 },
   { name: 's3+postgres+replicas', blobs: 's3', database: 'postgres', replicas: 2 },

@@ -16,6 +16,8 @@ export interface ServerSettings {
   readonly port: number;
   /** In place of both: a socket in the file system, for this user alone. */
   readonly socketPath?: string | undefined;
+  /** Other processes of this server listen there, too, and the system gives each connection to one of them. */
+  readonly shared?: boolean;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly headersTimeoutMs: number;
   readonly keepAliveMs: number;
@@ -102,7 +104,9 @@ export async function listen(
   else {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(settings.port, settings.host, () => {
+      const { port, host } = settings;
+      const shared = settings.shared && { reusePort: true, exclusive: true };
+      server.listen({ port, host, ...shared }, () => {
         server.off('error', reject);
         resolve();
       });

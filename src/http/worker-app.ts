@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { forwardedHeader } from '../gateway/forwarding/forwarded-header.ts';
 import { ForwardedRequest } from '../gateway/forwarding/forwarded-request.ts';
 import { ForwardedUpgrade } from '../gateway/forwarding/forwarded-upgrade.ts';
 import type { PeerAddress } from '../gateway/forwarding/owner.ts';
@@ -52,7 +53,9 @@ export function createWorkerApp(services: Services, options: WorkerAppOptions): 
   };
   return {
     listener(req, res) {
-      if (!isOfRegistry(req.url ?? '')) return pass(req, res);
+      // Of another replica: whose it is, the primary reads.
+      const forwarded = req.headers[forwardedHeader] !== undefined;
+      if (forwarded || !isOfRegistry(req.url ?? '')) return pass(req, res);
       const ours = isFunctionHost(hostOf(origins, req));
       if (typeof ours === 'boolean') return ours ? pass(req, res) : own(req, res);
       ours.then(

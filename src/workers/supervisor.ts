@@ -1,12 +1,13 @@
 import cluster, { type Worker } from 'node:cluster';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../observability/logger.ts';
+import { countsOf } from '../observability/metrics.ts';
 import { Channel } from './channel.ts';
 import type { Desk } from './desk.ts';
 import type { Hello, StartFailure, WorkerState } from './messages.ts';
 import { pipeOf } from './pipes.ts';
+import { claimPort } from './port.ts';
 
 export interface SupervisorDeps {
   readonly count: number;
@@ -26,6 +27,8 @@ interface Member {
   /** Settled once it listens, or could not. */
   readonly listening: Promise<string>;
   readonly exited: Promise<void>;
+  /** What it had counted when it was asked last. */
+  scrape: object | undefined;
 }
 
 /** One that lives this long has started well: the next failure is a first one. */
@@ -44,6 +47,8 @@ export class Supervisor {
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Of workers that are gone, until what they had asked for is done. */
   readonly #leaving = new Set<Promise<void>>();
+  /** What those had counted that are gone, as far as anybody was told. */
+  #ended: Promise<readonly object[]> = Promise.resolve([]);
   #state: WorkerState = { ready: false, deploys: false };
   #port = 0;
   #lives = 0;
@@ -51,14 +56,13 @@ export class Supervisor {
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
-    this.#port = deps.config.port;
   }
 
   /** Resolves with the URL where all listen. Rejects with what kept one from it, and ends the others. */
   async start(): Promise<string> {
     const { config, count } = this.#deps;
     // All take the same, also those that come later.
-    if (this.#port === 0) this.#port = await freePort(config.host);
+    this.#port = await claimPort(config.host, config.port);
     cluster.setupPrimary({
       exec: this.#deps.program,
       args: [],
@@ -88,13 +92,26 @@ export class Supervisor {
 
   /** What each of them has counted; a worker that does not answer is left out. */
   async scrapes(): Promise<object[]> {
-    const found = await this.#askAll<object>('scrape', answerMs);
-    return found.filter((one) => one !== undefined);
+    const members = [...this.#members.values()];
+    const ended = this.#ended;
+    await Promise.all(
+      members.map(async (member) => {
+        const scrape = await within(answerMs, member.channel.call<object>('scrape', undefined));
+        if (scrape) member.scrape = scrape;
+      }),
+    );
+    // One that ended meanwhile is among `members` still.
+    const living = members.map(({ scrape }) => scrape).filter((one) => one !== undefined);
+    return [...(await ended), ...living];
   }
 
   /** What workers have noted and not written down is written. */
   async flushUses(): Promise<void> {
-    await this.#askAll('flush', answerMs);
+    await Promise.all(
+      [...this.#members.values()].map(({ channel }) =>
+        within(answerMs, channel.call('flush', undefined)),
+      ),
+    );
   }
 
   /** Process ids of those that live, by number. */
@@ -137,11 +154,13 @@ export class Supervisor {
     const gone = Promise.withResolvers<void>();
     const member: Member = {
       ...{ worker, channel, listening, startedAt: performance.now(), exited: gone.promise },
+      scrape: undefined,
     };
     this.#members.set(number, member);
     worker.once('exit', (code, signal) => {
       reject(new Error(`worker ${number} ended before it listened (${signal ?? code})`));
       this.#members.delete(number);
+      this.#remember(member);
       const leaving = closed.then(() => side.gone());
       this.#leaving.add(leaving);
       void leaving.finally(() => this.#leaving.delete(leaving));
@@ -152,6 +171,11 @@ export class Supervisor {
       gone.resolve();
     });
     return member;
+  }
+
+  #remember({ scrape }: Member): void {
+    if (!scrape) return;
+    this.#ended = this.#ended.then(async (ended) => [await countsOf([...ended, scrape])]);
   }
 
   /** At once where it ran well before, else after a while. */
@@ -165,16 +189,12 @@ export class Supervisor {
       const { logger } = this.#deps;
       listening.then(
         () => logger.info('a worker took its place', { worker: number }),
-        (error: unknown) => logger.error('a worker could not start', { cause: String(error) }),
+        (error: unknown) => {
+          if (!this.#stopping) logger.error('a worker could not start', { cause: String(error) });
+        },
       );
     }, pauseMs);
     this.#timers.add(timer);
-  }
-
-  #askAll<T>(ask: string, ms: number): Promise<(T | undefined)[]> {
-    return Promise.all(
-      [...this.#members.values()].map(({ channel }) => within(ms, channel.call<T>(ask, undefined))),
-    );
   }
 }
 
@@ -187,17 +207,6 @@ async function within<T>(ms: number, answer: Promise<T>): Promise<T | undefined>
   } finally {
     waited.abort();
   }
-}
-
-function freePort(host: string): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once('error', reject);
-  server.listen({ port: 0, host, exclusive: true }, () => {
-    const { port } = server.address() as { port: number };
-    server.close(() => resolve(port));
-  });
-  return promise;
 }
 
 function errorOf({ message, ...rest }: StartFailure): Error {

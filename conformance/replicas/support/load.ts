@@ -6,7 +6,12 @@ import { expectStatus } from '../../spec/check.ts';
 import { type Answer, addQuery, type Registry } from '../../spec/client.ts';
 import { type Content, content, imageConfig, manifest, mediaTypes } from '../../spec/content.ts';
 import { octets, pushBlob, putManifest } from '../../spec/push.ts';
-import type { Topology } from './topology.ts';
+
+/** What is pushed to. */
+export interface Loaded {
+  readonly project: string;
+  registry(): Registry;
+}
 
 interface Pushed {
   readonly repository: string;
@@ -25,11 +30,11 @@ export class Load {
   readonly refused: Answer[] = [];
   /** Connections that broke. */
   broken = 0;
-  readonly #world: Topology;
+  readonly #world: Loaded;
   readonly #work: Promise<void>[];
   #stopped = false;
 
-  constructor(world: Topology, clients: number, name: string) {
+  constructor(world: Loaded, clients: number, name: string) {
     this.#world = world;
     this.#work = Array.from({ length: clients }, (_, at) => this.#client(`${name}-${at}`));
   }
