@@ -68,7 +68,9 @@ export interface Gantry {
   /** True on the start that made the first team. */
   readonly first: boolean;
   /** Undefined: functions are off. `missing`: why none can run, and how to mend that. */
-  readonly functions: { readonly missing: string | undefined } | undefined;
+  readonly functions:
+    | { readonly missing: string | undefined; readonly warnings: readonly string[] }
+    | undefined;
   /** Takes no new requests, lets those under way end, then closes everything. */
   stop(): Promise<void>;
 }
@@ -348,7 +350,12 @@ async function compose(
     logger,
     bootstrap: made?.bootstrap,
     first: made?.created ?? false,
-    functions: functions && { missing: functions.current.missing },
+    functions: functions && {
+      missing: functions.current.missing,
+      warnings: (await functions.current.api.warnings()).map(({ message, hint }) =>
+        [message, hint].join(' '),
+      ),
+    },
     async stop() {
       ready = false;
       workers?.supervisor.tell({ ready });

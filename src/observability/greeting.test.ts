@@ -10,7 +10,7 @@ const bootstrap = {
   token: 'gnt_canary',
 };
 const url = 'http://127.0.0.1:5050';
-const functions = { missing: undefined };
+const functions = { missing: undefined, warnings: [] };
 
 test('the lines of a first push, ready to paste, without the token', () => {
   const text = greeting({ url, first: true, bootstrap, functions }, { data: '/srv/data' });
@@ -38,7 +38,7 @@ test('later starts do not say that something was made', () => {
 test('what keeps functions from running is said, with how to mend it', () => {
   const missing = 'There is no container engine at unix:///var/run/docker.sock. Install one.';
   const text = greeting(
-    { url, first: true, bootstrap, functions: { missing } },
+    { url, first: true, bootstrap, functions: { missing, warnings: [] } },
     { data: '/srv/data' },
   );
   assert.ok(text.includes(missing), text);
@@ -77,4 +77,10 @@ test('why a start failed, and what to do', () => {
   ];
   for (const [error, expected] of cases) assert.match(explainStart(error), expected);
   assert.match(explainStart('a text'), /could not start: a text/);
+});
+
+test('what the operator should be careful of is said', () => {
+  const functions = { missing: undefined, warnings: ['Nothing guards the networks. Start it.'] };
+  const text = greeting({ url, first: false, bootstrap, functions }, { data: '/srv/data' });
+  assert.match(text, /Careful: Nothing guards the networks\. Start it\./);
 });

@@ -2,7 +2,9 @@ interface Started {
   readonly url: string;
   readonly first: boolean;
   /** Undefined: they are off. `missing`: why none can run. */
-  readonly functions: { readonly missing: string | undefined } | undefined;
+  readonly functions:
+    | { readonly missing: string | undefined; readonly warnings: readonly string[] }
+    | undefined;
   readonly bootstrap:
     | {
         readonly registry: string;
@@ -49,6 +51,7 @@ export function greeting(started: Started, config: { readonly data: string }): s
   if (functions?.missing) {
     lines.push(`  Pushed images do not run as functions: ${functions.missing}`, '');
   }
+  for (const warning of functions?.warnings ?? []) lines.push(`  Careful: ${warning}`, '');
   lines.push(`  ${started.url}/api/v1/docs   the API, for what is not pushed or pulled`, '');
   return `${lines.join('\n')}\n`;
 }

@@ -14,6 +14,8 @@ export interface FunctionServices {
   instances(projectId: string): readonly InstanceView[];
   /** What this installation runs and what it lacks. */
   status(): Promise<FunctionStatus>;
+  /** What whoever deploys here should know, as it was found lately. */
+  warnings(): Promise<readonly FunctionWarning[]>;
   /** Without port: below it, names are given by Gantry. */
   readonly domain: string;
   /** Proofs of custom domains. */
@@ -42,6 +44,24 @@ export interface FunctionStatus {
   readonly missing: readonly string[];
 }
 
+/** No reason not to deploy. */
+export interface FunctionWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export const unguardedWarning: FunctionWarning = {
+  code: 'NO_NETWORK_GUARD',
+  message:
+    'Nothing on this host keeps functions from its private networks: what is deployed can reach them.',
+  hint: 'Deploy only images that you trust with that. The operator can start the network guard: the log of Gantry has the line.',
+};
+
+/** Milliseconds for which what the host can do is not asked again, and that somebody waits for it the first time. */
+const freshMs = 10_000;
+const patienceMs = 2_000;
+
 export function createFunctionServices(deps: {
   watch: DeploymentWatch;
   /** Undefined, as `capabilities`: there is no engine. */
@@ -59,6 +79,29 @@ export function createFunctionServices(deps: {
   log: { warn(message: string, fields?: Readonly<Record<string, unknown>>): void };
 }): FunctionServices {
   const { watch, pool, capabilities, machines, missing, domain, pruning, ownNames, log } = deps;
+  let host: RuntimeCapabilities | undefined;
+  let asked = Number.NEGATIVE_INFINITY;
+  let asking: Promise<void> = Promise.resolve();
+  async function known(): Promise<RuntimeCapabilities | undefined> {
+    if (!capabilities) return undefined;
+    if (performance.now() - asked > freshMs) {
+      asked = performance.now();
+      asking = capabilities().then(
+        (found) => {
+          host = found;
+        },
+        () => {},
+      );
+    }
+    // What was known holds until it is known anew: nobody waits for an engine that hangs.
+    if (!host) {
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, patienceMs);
+      await Promise.race([asking, late.promise]);
+      clearTimeout(timer);
+    }
+    return host;
+  }
   const failed = (error: unknown) =>
     log.warn('what runs could not be compared', { cause: describe(error) });
   return {
@@ -83,6 +126,7 @@ export function createFunctionServices(deps: {
         return { enabled: true, engine: undefined, ...none, missing: [away] };
       }
     },
+    warnings: async () => ((await known())?.networkGuard === false ? [unguardedWarning] : []),
     changed({ replaced, deleted }) {
       deps.namesChanged();
       if (replaced) pool?.retire(replaced);

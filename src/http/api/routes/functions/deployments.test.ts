@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { host } from '../../../../scheduler/deployments/deploy-test-kit.ts';
 import { ProbeError } from '../../../../scheduler/deployments/prober.ts';
+import { machineTypes } from '../../../../scheduler/machine-types.ts';
+import { createFunctionServices, unguardedWarning } from '../../function-services.ts';
 import { base, openFunctions } from './functions-test-kit.ts';
 
 const absent = `dpl_${'0'.repeat(32)}`;
@@ -226,4 +229,40 @@ test('what is kept of deployments is told, and which go next', async (t) => {
     due.map((one: { id: string }) => one.id),
     ids.slice(0, 2),
   );
+});
+
+test('a host without a network guard is told of with what runs there', async (t) => {
+  const { call, token, deploy, warnings } = await openFunctions(t);
+  const as = await token({ scope: 'write' });
+  const [id] = await deploy('web', 'one');
+  const told = async () => (await call('GET', `${base}/deployments/${id}`, { as })).body.warnings;
+  assert.deepEqual(await told(), []);
+  warnings.push(unguardedWarning);
+  assert.deepEqual(await told(), [unguardedWarning]);
+  const { items } = (await call('GET', `${base}/deployments`, { as })).body;
+  assert.equal(items[0].warnings[0].code, 'NO_NETWORK_GUARD');
+  await deploy('web', 'two');
+  await call('DELETE', `${base}/deployments/${id}`, { as });
+  assert.deepEqual(await told(), [], 'it does not run');
+});
+
+test('what the host can do is asked for now and then, and an engine that hangs holds nobody up', async () => {
+  let answer: () => Promise<typeof host> = async () => ({ ...host, networkGuard: false });
+  let asked = 0;
+  const services = () =>
+    createFunctionServices({
+      machines: machineTypes([]),
+      capabilities: () => {
+        asked++;
+        return answer();
+      },
+    } as Partial<Parameters<typeof createFunctionServices>[0]> as never);
+  const first = services();
+  assert.deepEqual(await first.warnings(), [unguardedWarning]);
+  assert.deepEqual(await first.warnings(), [unguardedWarning]);
+  assert.equal(asked, 1);
+  answer = async () => host;
+  assert.deepEqual(await services().warnings(), []);
+  answer = () => new Promise(() => {});
+  assert.deepEqual(await services().warnings(), []);
 });

@@ -16,6 +16,7 @@ import { planReservation } from '../../../../scheduler/reserve.ts';
 import { systemTimers } from '../../../../scheduler/timers.ts';
 import type { Ends } from '../../../http-test-kit.ts';
 import { openApi } from '../../api-test-kit.ts';
+import type { FunctionWarning } from '../../function-services.ts';
 
 export const base = '/teams/acme/projects/shop';
 
@@ -25,6 +26,7 @@ export async function openFunctions(t: Ends) {
     ensure: async () => {},
   };
   const dns = await startDns(t);
+  const warnings: FunctionWarning[] = [];
   /** What the pool was told. */
   const told: object[] = [];
   const kit = await openApi(t, ({ metadata, clock }) => ({
@@ -43,6 +45,7 @@ export async function openFunctions(t: Ends) {
         ...{ enabled: true, engine: host.version, platforms: host.platforms },
         ...{ machineTypes: ['XS'], networkGuard: true, missing: [] },
       }),
+      warnings: async () => warnings,
       domain: 'fn.test',
       domains: new DomainKeeper({
         ...{ ...metadata, clock, timers: systemTimers, trusted: ['trusted.example'] },
@@ -106,5 +109,5 @@ export async function openFunctions(t: Ends) {
     await deployer.idle();
     return ids;
   }
-  return { ...kit, dns, told, push, deploy, deployer, probe, metadata };
+  return { ...kit, dns, warnings, told, push, deploy, deployer, probe, metadata };
 }

@@ -1,11 +1,13 @@
 import type {
   Deployment,
   DeploymentOrigin,
+  DeploymentState,
   EnvironmentPointer,
   FunctionHost,
   Service,
 } from '../../../../ports/functions.ts';
 import { serviceProperties } from '../../../../scheduler/settings/service-schema.ts';
+import type { FunctionWarning } from '../../function-services.ts';
 import type { Call } from '../../route.ts';
 import { digest, list, nullable, object, oneOf, type Schema, time, toTime } from '../../schema.ts';
 
@@ -91,6 +93,10 @@ export const deploymentView = object(
       },
       { title: 'DeploymentOrigin' },
     ),
+    warnings: list(
+      object({ code: string, message: string, hint: string }, { title: 'DeploymentWarning' }),
+      { description: 'What does not keep it from running, and should be known; as it is now.' },
+    ),
     createdAt: time,
     createdBy: string,
     readyAt: nullable(time),
@@ -138,6 +144,7 @@ export async function viewService(call: Call, service: Service, hosts?: readonly
 export interface DeploymentPlaces {
   readonly current: ReadonlySet<string | undefined>;
   readonly names: ReadonlyMap<string, string>;
+  readonly warnings: readonly FunctionWarning[];
 }
 
 export async function placesOf({ services, project }: Call): Promise<DeploymentPlaces> {
@@ -147,8 +154,11 @@ export async function placesOf({ services, project }: Call): Promise<DeploymentP
   return {
     current: new Set(pointers.map(({ deploymentId }) => deploymentId)),
     names: new Map(known.map(({ id, name }) => [id, name])),
+    warnings: (await services.functions?.warnings()) ?? [],
   };
 }
+
+const over: readonly DeploymentState[] = ['failed', 'superseded', 'deleted'];
 
 export function viewDeployment(call: Call, deployment: Deployment, places: DeploymentPlaces) {
   const { id, number, environment, name, state, reason, snapshot, readyAt } = deployment;
@@ -160,6 +170,8 @@ export function viewDeployment(call: Call, deployment: Deployment, places: Deplo
       snapshot?.services.map(({ name, repository, digest }) => ({ name, repository, digest })) ??
       null,
     origin: originOf(deployment.origin, places),
+    // Of what runs, or is about to.
+    warnings: over.some((one) => one === state) ? [] : places.warnings,
     createdAt: toTime(deployment.createdAt),
     createdBy: deployment.createdBy,
     readyAt: readyAt === undefined ? null : toTime(readyAt),
