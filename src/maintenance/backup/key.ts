@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { parseKey } from '../../config/formats.ts';
@@ -31,8 +30,9 @@ export async function keyOf(config: Keyed): Promise<Buffer | undefined> {
 export async function settleKey(
   config: Keyed,
   folder: BackupFolder,
-  { key }: BackupManifest,
+  manifest: BackupManifest,
 ): Promise<void> {
+  const { key } = manifest;
   const own = await keyOf(config);
   if (own) {
     if (fingerprintOf(own) === key.fingerprint) return;
@@ -53,12 +53,18 @@ export async function settleKey(
       'Set GANTRY_SECRET_KEY to the key that the server had.',
     );
   }
-  const text = (await readFile(folder.file(key.file), 'utf8')).trim();
-  const parsed = parseKey(text);
-  if (!parsed || fingerprintOf(Buffer.from(parsed, 'hex')) !== key.fingerprint) {
-    throw damaged(`${key.file} is not the key that it was`);
-  }
-  await writePrivateFile(join(config.data, 'secret.key'), `${parsed}\n`);
+  const text = (await readKey(folder, manifest)).toString('hex');
+  await writePrivateFile(join(config.data, 'secret.key'), `${text}\n`);
+}
+
+/** The key in a backup that has it. Rejects with `invalid` where it is not the one that it was. */
+export async function readKey(folder: BackupFolder, { key }: BackupManifest): Promise<Buffer> {
+  const text = await readIfThere(folder.file(key.file!));
+  if (text === undefined) throw damaged(`${key.file} is missing`);
+  const parsed = parseKey(text.trim());
+  const bytes = parsed === undefined ? undefined : Buffer.from(parsed, 'hex');
+  if (bytes && fingerprintOf(bytes) === key.fingerprint) return bytes;
+  throw damaged(`${key.file} is not the key that it was`);
 }
 
 export function noKey(config: Keyed): RegistryError {

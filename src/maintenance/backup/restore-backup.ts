@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -7,6 +6,7 @@ import { bytesOf, type ListedBlob, readBlobList } from './blob-list.ts';
 import { copyBlobs, forEach, type LostBlob, type OnProgress, verifyBlob } from './copy.ts';
 import { readDump, sha256Of } from './dump-file.ts';
 import { type BackupFolder, checkRoom } from './folder.ts';
+import { readKey } from './key.ts';
 import type { BackupManifest } from './manifest.ts';
 import { damaged } from './refusals.ts';
 import { keysIn, storeTarget } from './store-target.ts';
@@ -122,9 +122,7 @@ async function readBackup({
     [blobs.list, blobs.listSha256],
   ];
   for (const [name, sha256] of files) await checkFile(folder, name, sha256);
-  if (key.file !== undefined && !(await stat(folder.file(key.file)).catch(() => undefined))) {
-    throw damaged(`${key.file} is missing`);
-  }
+  if (key.file !== undefined) await readKey(folder, manifest);
   const absent = new Set(blobs.lost.map(({ digest }) => digest));
   const list = await readBlobList(folder.file(blobs.list));
   return { manifest, list: list.filter(({ digest }) => !absent.has(digest)) };

@@ -209,6 +209,7 @@ test('what was sent or given since is not sent or given again after a restore', 
   assert.equal(count('repositories where event_sequence = 1000005'), 3);
   assert.equal(count('tokens'), 3);
   assert.equal(count('blobs'), 2);
+  assert.equal(count('repositories where stored_bytes > 10'), 0, 'counted anew');
   assert.equal(count("audit where action = 'installation.restored' and target = 'backup 1'"), 1);
 });
 

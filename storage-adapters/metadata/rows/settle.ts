@@ -163,10 +163,21 @@ const record = query<{ id: string; at: number; action: string; target: string }>
   }),
 );
 
+/** The bytes that repositories and projects hold, once links went without their count. */
+const recount = [
+  `update repositories set stored_bytes = coalesce((select sum(b.size) from blob_links l
+   join blobs b on b.digest = l.digest where l.repository_id = repositories.id), 0)`,
+  `update projects set stored_bytes = coalesce((select sum(r.stored_bytes) from repositories r
+   where r.project_id = projects.id), 0)`,
+];
+
 /** After the rows are there, in the same transaction. */
 export async function settle(tx: Executor, settlement: Settlement): Promise<void> {
   const { as, now, from, strays } = settlement;
   for (const key of strays) await discardLater(tx, key, 0);
+  if (settlement.lost.size > 0) {
+    for (const sql of recount) await tx.run({ sql, parameters: [] }, {});
+  }
   if (as === 'restored') await settleRestored(tx, settlement);
   await bumpAuthEpoch(tx);
   const id = `aud_${randomUUIDv7().replaceAll('-', '')}`;
