@@ -268,6 +268,15 @@ test('killed at any moment and run again, a backup, a restore and moves are whol
     await expectAll(onS3, pushed);
     pushed.push(await onS3.push('after', random, 2, 100_000));
 
+    // The embedded backup of before, into another Postgres and bucket.
+    const onOthers = {
+      ...there,
+      GANTRY_DATA: join(folder, 'others'),
+      GANTRY_DATABASE_URL: await postgres.database('others'),
+      GANTRY_STORAGE: `s3://${s3.bucket}/others`,
+    };
+    await runOverKills(t, random, ['restore', target], onOthers, 2_500);
+
     // Of Postgres and S3, while the server runs, and restored to a folder.
     const second = join(folder, 'second');
     const report = await run<{ blobs: { count: number } }>(['backup', second], {

@@ -1,3 +1,5 @@
+import type { Damage } from './scrub.ts';
+
 /** Whole databases as rows: what a backup reads and a restore writes. The same over all dialects. */
 
 export type ColumnType = 'text' | 'integer' | 'bytes';
@@ -41,8 +43,8 @@ export interface Settlement {
   readonly takenAt: number;
   /** For the audit log: where the facts came from. */
   readonly from: string;
-  /** Digests whose bytes are lost: the registry does not hold them, so that a push brings them back. */
-  readonly lost: ReadonlySet<string>;
+  /** Blobs, by digest, whose bytes did not come along: quarantined, so that a push brings them back. */
+  readonly lost: ReadonlyMap<string, Damage>;
   /** Keys in the store that no fact names: they are removed. */
   readonly strays: readonly string[];
 }

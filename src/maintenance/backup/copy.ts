@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { algorithmOf, formatDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { Damage } from '../../ports/scrub.ts';
 import { bytesOf, type ListedBlob } from './blob-list.ts';
 
 /** How far a long command is; `done` and `total` are bytes, or blobs where `unit` says so. */
@@ -15,8 +16,11 @@ export type OnProgress = (progress: Progress) => void;
 
 export interface LostBlob {
   readonly digest: string;
+  readonly damage: Damage;
   readonly why: string;
 }
+
+type Wrong = Pick<LostBlob, 'damage' | 'why'>;
 
 /** Where blobs are copied to. */
 export interface BlobTarget {
@@ -70,8 +74,8 @@ export async function copyBlobs(
       tell(blob.size);
       return;
     }
-    const why = await copyOne(blob, source, target, tell);
-    if (why !== undefined) lost.push({ digest: blob.digest, why });
+    const wrong = await copyOne(blob, source, target, tell);
+    if (wrong) lost.push({ digest: blob.digest, ...wrong });
     else {
       copied.count += 1;
       copied.bytes += blob.size;
@@ -86,9 +90,9 @@ async function copyOne(
   source: (blob: ListedBlob) => Promise<Readable>,
   target: BlobTarget,
   tell: (bytes: number) => void,
-): Promise<string | undefined> {
-  const opened = await openOrWhy(blob, source);
-  if (typeof opened === 'string') return opened;
+): Promise<Wrong | undefined> {
+  const opened = await openOrWrong(blob, source);
+  if ('damage' in opened) return opened;
   const checked = checkOf(blob);
   try {
     await target.write(
@@ -98,34 +102,36 @@ async function copyOne(
         checked.observe(chunk);
         tell(chunk.length);
       },
-      () => checked.why() === undefined,
+      () => checked.wrong() === undefined,
     );
   } finally {
     opened.destroy();
   }
-  return checked.why();
+  return checked.wrong();
 }
 
 /** Reads a blob to its end. Why it is not what it should be; undefined: it is. */
 export async function verifyBlob(
   blob: ListedBlob,
   source: (blob: ListedBlob) => Promise<Readable>,
-): Promise<string | undefined> {
-  const opened = await openOrWhy(blob, source);
-  if (typeof opened === 'string') return opened;
+): Promise<Wrong | undefined> {
+  const opened = await openOrWrong(blob, source);
+  if ('damage' in opened) return opened;
   const checked = checkOf(blob);
   for await (const chunk of opened) checked.observe(chunk as Buffer);
-  return checked.why();
+  return checked.wrong();
 }
 
-async function openOrWhy(
+async function openOrWrong(
   blob: ListedBlob,
   source: (blob: ListedBlob) => Promise<Readable>,
-): Promise<Readable | string> {
+): Promise<Readable | Wrong> {
   try {
     return await source(blob);
   } catch (error) {
-    if (error instanceof RegistryError && error.kind === 'blob-unknown') return 'it is missing';
+    if (error instanceof RegistryError && error.kind === 'blob-unknown') {
+      return { damage: 'missing', why: 'it is missing' };
+    }
     throw error;
   }
 }
@@ -134,20 +140,25 @@ function checkOf(blob: ListedBlob) {
   const algorithm = algorithmOf(blob.digest);
   const hash = createHash(algorithm);
   let bytes = 0;
-  let why: string | undefined | null = null;
+  let ended: { readonly wrong: Wrong | undefined } | undefined;
+  const judge = (): Wrong | undefined => {
+    if (bytes !== blob.size) {
+      return { damage: 'size', why: `it has ${bytes} bytes and not ${blob.size}` };
+    }
+    const digest = formatDigest(algorithm, hash);
+    return digest === blob.digest
+      ? undefined
+      : { damage: 'digest', why: `its bytes hash to ${digest}` };
+  };
   return {
     observe(chunk: Buffer): void {
       hash.update(chunk);
       bytes += chunk.length;
     },
     /** After the last chunk. */
-    why(): string | undefined {
-      if (why === null) {
-        const digest = formatDigest(algorithm, hash);
-        if (bytes !== blob.size) why = `it has ${bytes} bytes and not ${blob.size}`;
-        else why = digest === blob.digest ? undefined : `its bytes hash to ${digest}`;
-      }
-      return why;
+    wrong(): Wrong | undefined {
+      ended ??= { wrong: judge() };
+      return ended.wrong;
     },
   };
 }

@@ -119,7 +119,7 @@ async function dumpInto(
     const seen = (table: TableShape, rows: readonly Row[]): void => {
       done += rows.length;
       progress?.({ step: 'database', done, total: 0, unit: 'rows' });
-      if (table.name === 'blobs') list.push(...rows.map((row) => blobOf(table, row)));
+      if (table.name === 'blobs') list.push(...blobsOf(table, rows));
     };
     const summary = await writeDump(snapshot, folder.file(databaseName(id)), seen);
     return { summary, schema: snapshot.version, list };
@@ -128,13 +128,18 @@ async function dumpInto(
   }
 }
 
-export function blobOf({ columns }: TableShape, row: Row): ListedBlob {
-  const value = (name: string) => row[columns.findIndex((column) => column.name === name)];
-  return {
-    digest: String(value('digest')) as ListedBlob['digest'],
-    key: String(value('key')),
-    size: Number(value('size')),
-  };
+/** Without those that are quarantined: their bytes are known to be bad. */
+export function blobsOf({ columns }: TableShape, rows: readonly Row[]): ListedBlob[] {
+  const at = (name: string) => columns.findIndex((column) => column.name === name);
+  const [digest, key, size] = [at('digest'), at('key'), at('size')];
+  const quarantined = at('quarantined_at');
+  return rows
+    .filter((row) => quarantined < 0 || row[quarantined] === null)
+    .map((row) => ({
+      digest: String(row[digest]) as ListedBlob['digest'],
+      key: String(row[key]),
+      size: Number(row[size]),
+    }));
 }
 
 async function writeList(path: string, list: readonly ListedBlob[]): Promise<string> {

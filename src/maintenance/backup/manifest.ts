@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { refuse } from '../../oci/errors.ts';
+import type { LostBlob } from './copy.ts';
 import { damaged } from './refusals.ts';
 
 /** `backup.json`: what a backup is made of. Written last: a backup without it is not whole. */
@@ -37,7 +38,7 @@ export interface BackupManifest {
     readonly count: number;
     readonly bytes: number;
     /** That the store lacked, or held damaged: not in the backup. */
-    readonly lost: readonly { readonly digest: string; readonly why: string }[];
+    readonly lost: readonly LostBlob[];
   };
 }
 

@@ -5,7 +5,7 @@ import type { EmptyDatabase, Snapshot, TableRows } from '../../ports/rows.ts';
 import { bytesOf, type ListedBlob } from './blob-list.ts';
 import { copyBlobs, type LostBlob, type OnProgress } from './copy.ts';
 import { checkRoom } from './folder.ts';
-import { blobOf } from './make-backup.ts';
+import { blobsOf } from './make-backup.ts';
 import { keysIn, storeTarget } from './store-target.ts';
 
 export interface MoveDeps {
@@ -43,8 +43,8 @@ export async function moveInstallation(
 ): Promise<MoveReport> {
   const database = options.prepare ? undefined : await deps.openDatabase();
   try {
-    const list = await listOf(deps.openSnapshot);
-    const { copied, lost, strays } = await copyAll(deps, list, options.prepare);
+    const { list, keys } = await listOf(deps.openSnapshot);
+    const { copied, lost, strays } = await copyAll(deps, list, keys, options.prepare);
     const blobs = { count: list.length, bytes: bytesOf(list) };
     if (!database) return { moved: false, rows: 0, blobs, copied, lost: [] };
     const rows = await fillFrom(deps, database, lost, strays);
@@ -54,16 +54,21 @@ export async function moveInstallation(
   }
 }
 
-/** Closed at once: a snapshot that stays open beside a server makes its log grow. */
-async function listOf(openSnapshot: () => Promise<Snapshot>): Promise<ListedBlob[]> {
+/** What is to be copied, and the keys of quarantined blobs, too. Closed at once: a snapshot that stays open beside a server makes its log grow. */
+async function listOf(
+  openSnapshot: () => Promise<Snapshot>,
+): Promise<{ list: ListedBlob[]; keys: ReadonlySet<string> }> {
   const snapshot = await openSnapshot();
   try {
     const table = snapshot.tables.find(({ name }) => name === 'blobs')!;
+    const key = table.columns.findIndex(({ name }) => name === 'key');
     const list: ListedBlob[] = [];
+    const keys = new Set<string>();
     for await (const rows of snapshot.rows(table)) {
-      list.push(...rows.map((row) => blobOf(table, row)));
+      list.push(...blobsOf(table, rows));
+      for (const row of rows) keys.add(String(row[key]));
     }
-    return list;
+    return { list, keys };
   } finally {
     await snapshot.close();
   }
@@ -87,7 +92,7 @@ async function fillFrom(
       as: 'moved',
       sameStore: deps.target === undefined,
       ...{ now, takenAt: now, from: deps.from, strays },
-      lost: new Set(lost.map(({ digest }) => digest)),
+      lost: new Map(lost.map(({ digest, damage }) => [digest, damage])),
     });
     return rows;
   } finally {
@@ -99,6 +104,7 @@ async function fillFrom(
 async function copyAll(
   deps: MoveDeps,
   list: readonly ListedBlob[],
+  keys: ReadonlySet<string>,
   prepare: boolean,
 ): Promise<{ copied: MoveReport['copied']; lost: LostBlob[]; strays: string[] }> {
   const { source, target, targetFolder, progress } = deps;
@@ -123,7 +129,6 @@ async function copyAll(
     storeTarget(target, found),
     { step: 'blobs', progress },
   );
-  const keys = new Set(list.map(({ key }) => key));
   if (!prepare && lost.length > 0 && lost.length === list.length) {
     throw refuse(
       'conflict',

@@ -55,8 +55,8 @@ export async function checkBackup(
     const total = bytesOf(list);
     let done = 0;
     await forEach(list, async (blob) => {
-      const why = await verifyBlob(blob, (one) => folder.open(one));
-      if (why) wrong.push({ digest: blob.digest, why });
+      const found = await verifyBlob(blob, (one) => folder.open(one));
+      if (found) wrong.push({ digest: blob.digest, ...found });
       done += blob.size;
       progress?.({ step: 'check', done, total, unit: 'bytes' });
     });
@@ -68,7 +68,7 @@ export async function checkBackup(
 /**
  * Into an empty database and a store that holds nothing but this backup's blobs: blobs first, then the rows in one
  * transaction, so that what is there is whole or no installation at all. Can be run again after a crash.
- * `allowDamaged`: blobs that the backup lacks are left out, and what names them lacks them until they are pushed again.
+ * `allowDamaged`: blobs that the backup lacks are quarantined (docs/scrub.md): until they are pushed again, nobody gets them.
  */
 export async function restoreBackup(
   deps: RestoreDeps,
@@ -88,7 +88,7 @@ export async function restoreBackup(
         as: 'restored',
         sameStore: manifest.blobs.folder === undefined,
         ...{ now: clock.now(), takenAt: manifest.takenAt, from: `backup ${manifest.id}` },
-        lost: new Set(all.map(({ digest }) => digest)),
+        lost: new Map(all.map(({ digest, damage }) => [digest, damage])),
         strays: [],
       });
       return reportOf(manifest, list, all, true);
@@ -150,8 +150,9 @@ async function fillStore(
     await forEach(list, async (blob) => {
       const there = found.has(blob.key) ? await store.stat(blob.key) : undefined;
       if (there?.size !== blob.size) {
+        const damage = there ? 'size' : 'missing';
         const why = there ? `it has ${there.size} bytes` : 'it is missing';
-        lost.push({ digest: blob.digest, why: `${why} in ${storage}` });
+        lost.push({ digest: blob.digest, damage, why: `${why} in ${storage}` });
       }
     });
   } else {

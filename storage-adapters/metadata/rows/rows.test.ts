@@ -19,7 +19,7 @@ const settlement: Settlement = {
   now: 1_800_000_000_000,
   takenAt: 1_800_000_000_000,
   from: 'move 1',
-  lost: new Set(),
+  lost: new Map(),
   strays: [],
 };
 
@@ -168,8 +168,9 @@ test('what was sent or given since is not sent or given again after a restore', 
   db.exec("update counters set value = 7 where name = 'events'");
   db.exec('delete from events');
   db.exec('update repositories set event_sequence = 5');
-  const digest = (db.prepare('select digest from blobs limit 1').get() as { digest: string })
-    .digest;
+  const digest = (
+    db.prepare('select digest from blobs where quarantined_at is null').get() as { digest: string }
+  ).digest;
   db.close();
   const takenAt = settlement.now - 5_000_000;
   const source = await openSnapshot({ folder, databaseUrl: undefined });
@@ -179,7 +180,13 @@ test('what was sent or given since is not sent or given again after a restore', 
   const empty = await openEmptyDatabase({ folder: target, databaseUrl: undefined });
   await empty.fill(source.version, tables(), {
     ...settlement,
-    ...{ as: 'restored', sameStore: false, takenAt, lost: new Set([digest]), from: 'backup 1' },
+    ...{
+      as: 'restored',
+      sameStore: false,
+      takenAt,
+      lost: new Map([[digest, 'missing']]),
+      from: 'backup 1',
+    },
   });
   await source.close();
   const restored = new DatabaseSync(join(target, 'gantry.db'));
@@ -208,8 +215,13 @@ test('what was sent or given since is not sent or given again after a restore', 
   assert.equal(count("counters where name = 'events' and value = 5000010"), 1);
   assert.equal(count('repositories where event_sequence = 1000005'), 3);
   assert.equal(count('tokens'), 3);
-  assert.equal(count('blobs'), 2);
-  assert.equal(count('repositories where stored_bytes > 10'), 0, 'counted anew');
+  assert.equal(
+    count(
+      `blobs where quarantined_at = ${settlement.now} and digest = '${digest.replaceAll("'", "''")}'`,
+    ),
+    1,
+  );
+  assert.equal(count("blob_faults where reason = 'missing' and kind = 'quarantined'"), 1);
   assert.equal(count("audit where action = 'installation.restored' and target = 'backup 1'"), 1);
 });
 

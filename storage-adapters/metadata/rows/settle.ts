@@ -1,6 +1,8 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { Digest } from '../../../src/oci/digest.ts';
 import type { Row, Settlement, TableShape } from '../../../src/ports/rows.ts';
 import { bumpAuthEpoch } from '../commands/command.ts';
+import { quarantineBlob } from '../commands/scrub.ts';
 import { discardLater } from '../commands/uploads.ts';
 import { type Executor, query } from '../database.ts';
 import type { Schema } from '../schema.ts';
@@ -12,22 +14,24 @@ import type { Schema } from '../schema.ts';
  *   process   of processes that ran: never
  *   store     of bytes in the blob store: only beside the same store
  *   fleeting  short-lived rights, which may have been taken back after the facts were read: not after a restore
- *   content   of bytes: without those that are lost
  */
-export type Treatment = 'kept' | 'process' | 'store' | 'fleeting' | 'content';
+export type Treatment = 'kept' | 'process' | 'store' | 'fleeting';
 
 /** Every table has its own: a test fails on one without. */
 export const treatments: Readonly<Record<string, Treatment>> = {
   accounts: 'kept',
   audit: 'kept',
-  blob_links: 'content',
-  blobs: 'content',
+  blob_faults: 'kept',
+  blob_links: 'kept',
+  blobs: 'kept',
   cold_starts: 'kept',
   counters: 'kept',
+  damaged_manifests: 'kept',
   deleted_manifests: 'kept',
   deployment_services: 'kept',
   deployments: 'kept',
   discarded_keys: 'store',
+  domain_claims: 'kept',
   environment_pointers: 'kept',
   environment_variables: 'kept',
   events: 'kept',
@@ -44,7 +48,7 @@ export const treatments: Readonly<Record<string, Treatment>> = {
   manifest_contents: 'kept',
   manifest_references: 'kept',
   manifests: 'kept',
-  measures: 'content',
+  measures: 'kept',
   members: 'kept',
   metering_events: 'kept',
   outbox: 'kept',
@@ -53,6 +57,8 @@ export const treatments: Readonly<Record<string, Treatment>> = {
   refresh_tokens: 'fleeting',
   repositories: 'kept',
   sandboxes: 'kept',
+  scrub_runs: 'kept',
+  scrub_state: 'kept',
   secrets: 'kept',
   services: 'kept',
   sessions: 'fleeting',
@@ -71,21 +77,16 @@ export const treatments: Readonly<Record<string, Treatment>> = {
 
 /** The rows of a table that come along. All are read, so that the next table follows. */
 export async function* settledRows(
-  { name, columns }: TableShape,
+  { name }: TableShape,
   batches: AsyncIterable<readonly Row[]>,
-  { as, sameStore, lost }: Settlement,
+  { as, sameStore }: Settlement,
 ): AsyncGenerator<readonly Row[]> {
   const treatment = treatments[name] ?? 'kept';
   const none =
     treatment === 'process' ||
     (treatment === 'store' && !sameStore) ||
     (treatment === 'fleeting' && as === 'restored');
-  const digest = columns.findIndex((column) => column.name === 'digest');
-  for await (const batch of batches) {
-    if (none) continue;
-    const filtered = treatment === 'content' && lost.size > 0;
-    yield filtered ? batch.filter((row) => !lost.has(String(row[digest]))) : batch;
-  }
+  for await (const batch of batches) if (!none) yield batch;
 }
 
 /** Positions of events that may have been given since: one a millisecond, and a million at least. */
@@ -145,6 +146,9 @@ const skipOfRepositories = query<{ by: number }>((db, p) =>
 const skipOfTeams = query<{ by: number }>((db, p) =>
   db.updateTable('teams').set((e) => ({ event_sequence: e('event_sequence', '+', p('by')) })),
 );
+const blob = query<{ digest: string }, { key: string; size: number }>((db, p) =>
+  db.selectFrom('blobs').select(['key', 'size']).where('digest', '=', p('digest')),
+);
 const record = query<{ id: string; at: number; action: string; target: string }>((db, p) =>
   db.insertInto('audit').values({
     id: p('id'),
@@ -163,22 +167,19 @@ const record = query<{ id: string; at: number; action: string; target: string }>
   }),
 );
 
-/** The bytes that repositories and projects hold, once links went without their count. */
-const recount = [
-  `update repositories set stored_bytes = coalesce((select sum(b.size) from blob_links l
-   join blobs b on b.digest = l.digest where l.repository_id = repositories.id), 0)`,
-  `update projects set stored_bytes = coalesce((select sum(r.stored_bytes) from repositories r
-   where r.project_id = projects.id), 0)`,
-];
-
 /** After the rows are there, in the same transaction. */
 export async function settle(tx: Executor, settlement: Settlement): Promise<void> {
   const { as, now, from, strays } = settlement;
   for (const key of strays) await discardLater(tx, key, 0);
-  if (settlement.lost.size > 0) {
-    for (const sql of recount) await tx.run({ sql, parameters: [] }, {});
-  }
   if (as === 'restored') await settleRestored(tx, settlement);
+  for (const [digest, damage] of settlement.lost) {
+    const found = await blob.get(tx, { digest });
+    if (!found) continue;
+    await quarantineBlob(tx, {
+      ...{ digest: digest as Digest, key: found.key, size: found.size, damage, now },
+      runId: undefined,
+    });
+  }
   await bumpAuthEpoch(tx);
   const id = `aud_${randomUUIDv7().replaceAll('-', '')}`;
   await record.run(tx, { id, at: now, action: `installation.${as}`, target: from.slice(0, 512) });
