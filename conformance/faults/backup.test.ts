@@ -3,110 +3,27 @@
  * looping and nothing kept for later, and killed at moments that a seed decides.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backup, check, restore } from '../../src/compose-backup.ts';
-import { RegistryError } from '../../src/oci/errors.ts';
 import { postgresObstacle, startPostgres } from '../tools/postgres.ts';
 import { findVersitygw, startVersitygw } from '../tools/versitygw.ts';
-import { type Launched, launch, readBootstrap, root } from './support/gantry.ts';
+import {
+  begin,
+  expectAll,
+  folderOf,
+  refused,
+  run,
+  runOverKills,
+  serve,
+  until,
+} from './support/commands.ts';
+import { expectRefusals } from './support/damaged-backups.ts';
+import { readBootstrap } from './support/gantry.ts';
 import { Images, type PushedImage } from './support/images.ts';
 import { Random, runSeed } from './support/random.ts';
-
-type Env = Readonly<Record<string, string>>;
-const kills = Number(process.env.GANTRY_TEST_BACKUP_KILLS ?? 2);
-
-/** A command under way. */
-function begin(args: readonly string[], env: Env) {
-  const child = spawn(process.execPath, [join(root, 'src', 'cli', 'main.ts'), 'admin', ...args], {
-    cwd: root,
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOME: process.env.HOME ?? '',
-      NODE_COMPILE_CACHE: join(root, '.cache', 'compile'),
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const end = (): unknown => child.kill('SIGKILL');
-  process.once('exit', end);
-  child.once('close', () => process.off('exit', end));
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
-  return { child, ended };
-}
-
-async function run<T>(args: readonly string[], env: Env): Promise<T> {
-  const { code, out, err } = await begin([...args, '--json'], env).ended;
-  assert.equal(code, 0, `${args.join(' ')}: ${err}`);
-  return JSON.parse(out) as T;
-}
-
-async function refused(args: readonly string[], env: Env): Promise<string> {
-  const { code, out, err } = await begin([...args, '--json'], env).ended;
-  assert.equal(code, 1, `${args.join(' ')} gave ${out}`);
-  const { error } = JSON.parse(err) as { error: { message: string; hint: string } };
-  assert.ok(error.hint, err);
-  return error.message;
-}
-
-/** Begins it again and again, and kills it while it works, then lets it end. */
-async function runOverKills(
-  t: TestContext,
-  random: Random,
-  args: readonly string[],
-  env: Env,
-  longest: number,
-) {
-  for (let kill = 1; kill <= kills; kill++) {
-    const { child, ended } = begin([...args, '--json'], env);
-    const after = random.whole(300, longest);
-    const timer = setTimeout(() => child.kill('SIGKILL'), after);
-    const { code, err } = await ended;
-    clearTimeout(timer);
-    t.diagnostic(
-      `${args[0]} ${code === null ? 'was killed' : `ended with ${code}`} after ${after} ms`,
-    );
-    assert.ok(code === null || code === 0, err);
-  }
-  await run(args, env);
-}
-
-async function serve(
-  t: TestContext,
-  data: string,
-  env: Env = {},
-): Promise<Launched & { origin: string }> {
-  const server = launch({ data, env: { GANTRY_FUNCTIONS: 'off', ...env } });
-  t.after(() => server.end('SIGKILL'));
-  return { ...server, origin: await server.ready };
-}
-
-async function expectAll(images: Images, pushed: readonly PushedImage[]): Promise<void> {
-  for (const image of pushed) assert.equal(await images.problem(image), undefined);
-}
-
-async function folderOf(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gantry-backup-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await done())) {
-    assert.ok(performance.now() < deadline, `${what} did not happen in 30 s`);
-    await delay(20);
-  }
-}
 
 const filesIn = async (folder: string): Promise<string[]> => {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -318,75 +235,3 @@ test('killed at any moment and run again, a backup, a restore and moves are whol
     }
   });
 });
-
-async function expectRefusals(
-  folder: string,
-  target: string,
-  data: string,
-  random: Random,
-): Promise<void> {
-  const copy = join(folder, 'damaged');
-  const fresh = { GANTRY_DATA: join(folder, 'fresh') };
-  const everything = { blobs: true, key: true, verify: false };
-  const whole = { allowDamaged: false };
-  const at = (env: Env) => ({ env: { ...env }, cwd: folder });
-  const refusal = async (work: () => Promise<unknown>): Promise<string> => {
-    const result = await work().catch((error: RegistryError) => error);
-    assert.ok(result instanceof RegistryError && result.info.hint, JSON.stringify(result));
-    return result.message;
-  };
-  const damage = async (name: string, work: (file: string) => Promise<void>): Promise<string> => {
-    await rm(copy, { recursive: true, force: true });
-    await cp(target, copy, { recursive: true });
-    const files = (await readdir(copy, { recursive: true })).filter((path) => path.includes(name));
-    await work(
-      join(
-        copy,
-        random.pick(files.filter((path) => !path.endsWith('.json') || name === 'backup.json'))!,
-      ),
-    );
-    return await refusal(() => restore(at(fresh), copy, whole));
-  };
-  const flip = async (file: string): Promise<void> => {
-    const handle = await open(file, 'r+');
-    const { size } = await handle.stat();
-    const at = random.whole(0, size - 1);
-    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, at);
-    await handle.write(Buffer.from([buffer[0]! ^ (1 << random.whole(0, 7))]), 0, 1, at);
-    await handle.close();
-  };
-  assert.match(
-    await damage('upl_', flip),
-    /1 of its blobs cannot be used \(sha256:\w+: its bytes hash to/,
-  );
-  assert.match(await refusal(() => check(at(fresh), copy)), /its bytes hash to/);
-  const report = await restore(at(fresh), copy, { allowDamaged: true });
-  assert.equal(report.lost.length, 1);
-  fresh.GANTRY_DATA = join(folder, 'fresh2');
-  assert.match(
-    await damage('upl_', (file) => rm(file)),
-    /1 of its blobs cannot be used \(sha256:\w+: it is missing/,
-  );
-  assert.match(await damage('database-', flip), /database-\w+\.gz is not what it was/);
-  assert.match(
-    await damage('secret.key', (file) => writeFile(file, `${'0'.repeat(64)}\n`)),
-    /secret\.key is not the key/,
-  );
-  assert.match(
-    await damage('backup.json', (file) => rm(file)),
-    /no whole backup: backup\.json, which is written last, is missing/,
-  );
-  assert.match(await refused(['restore', target], { GANTRY_DATA: data }), /uses the folder/);
-  const stranger = join(folder, 'stranger');
-  await cp(join(target, 'blobs'), join(stranger, 'blobs'), { recursive: true });
-  await mkdir(join(stranger, 'blobs', '00'), { recursive: true });
-  await writeFile(join(stranger, 'blobs', '00', `upl_${'0'.repeat(32)}`), 'x');
-  assert.match(
-    await refusal(() => restore(at({ GANTRY_DATA: stranger }), target, whole)),
-    /is not empty: it holds 1 blobs/,
-  );
-  assert.match(
-    await refusal(() => backup(at({ GANTRY_DATA: data }), folder, everything)),
-    /holds something else than a backup/,
-  );
-}
