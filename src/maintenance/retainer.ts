@@ -152,14 +152,24 @@ export class Retainer {
     const rows = await all<Rows<'manifests'>[number]>((last) =>
       retention.manifests(repositoryId, last?.digest, page),
     );
-    const named = await all<Rows<'tags'>[number]>((last) =>
-      retention.tags(repositoryId, last?.name, page),
+    // One string for each digest, however many rows name it: tags come by the million.
+    const known = new Map(rows.map(({ digest }) => [digest, digest]));
+    const shared = (digest: Digest) => {
+      const first = known.get(digest) ?? digest;
+      known.set(first, first);
+      return first;
+    };
+    const tags = new Map<Digest, { readonly name: string; readonly setAt: number }[]>();
+    await each<Rows<'tags'>[number]>(
+      (last) => retention.tags(repositoryId, last?.name, page),
+      ({ digest, name, setAt }) => add(tags, digest, { name, setAt }),
     );
-    const references = await all<Rows<'parts'>[number]>((last) =>
-      retention.parts(repositoryId, last, page),
+    const parts = new Map<Digest, Omit<Rows<'parts'>[number], 'digest'>[]>();
+    await each<Rows<'parts'>[number]>(
+      (last) => retention.parts(repositoryId, last, page),
+      ({ digest, child, kind, size }) =>
+        add(parts, shared(digest), { child: shared(child), kind, size }),
     );
-    const tags = Map.groupBy(named, ({ digest }) => digest);
-    const parts = Map.groupBy(references, ({ digest }) => digest);
     const pinned = new Set(await retention.pinned(repositoryId));
     const manifests = rows.map((row) => ({
       ...row,
@@ -212,13 +222,28 @@ function runOf(
 }
 
 /** Page after page: a large repository is never read in one go. */
-async function all<T>(read: (last: T | undefined) => Awaitable<T[]>): Promise<T[]> {
-  const found: T[] = [];
-  for (;;) {
-    const rows = await read(found.at(-1));
-    for (const row of rows) found.push(row);
-    if (rows.length < page) return found;
+async function each<T>(
+  read: (last: T | undefined) => Awaitable<T[]>,
+  take: (row: T) => void,
+): Promise<void> {
+  for (let last: T | undefined; ; ) {
+    const rows = await read(last);
+    for (const row of rows) take(row);
+    if (rows.length < page) return;
+    last = rows.at(-1);
     // Reads of an embedded database do not wait, so others must be let through.
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+async function all<T>(read: (last: T | undefined) => Awaitable<T[]>): Promise<T[]> {
+  const found: T[] = [];
+  await each(read, (row) => found.push(row));
+  return found;
+}
+
+function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }

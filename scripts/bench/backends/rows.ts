@@ -3,7 +3,7 @@ import type { GetAnswer, GetOrder } from '../clients/get-blob.ts';
 import { runClient } from '../clients/run-client.ts';
 import { type Load, load } from '../load.ts';
 import type { Figure } from '../report.ts';
-import { alternate } from '../rounds.ts';
+import { alternate, metered } from '../rounds.ts';
 import { blobRepository, putBlob, quietDisk } from '../rows/blobs.ts';
 import { project, pushSmallImage, pushTags, type SmallImage } from '../seed.ts';
 import type { Server } from '../servers.ts';
@@ -42,14 +42,18 @@ async function compare(
   backends: readonly Backend[],
   rounds: number,
   unit: string,
-  turn: (backend: Backend) => Promise<number>,
+  turn: (backend: Backend) => Promise<{ value: number; works: number }>,
 ): Promise<Figure[]> {
-  const medians = await alternate(backends, rounds, async (one) => ({ value: await turn(one) }));
+  const medians = await alternate(backends, rounds, async (backend) => {
+    const { result, own } = await metered(backend.server.pid, () => turn(backend));
+    return { value: result.value, cpu: (own * 1000) / result.works };
+  });
   const [first, ...others] = backends;
-  return others.map(({ name }) => ({
-    ...{ what: name, unit, peer: medians.get(first!.name)?.value },
-    gantry: medians.get(name)?.value,
-  }));
+  const figure = (name: string, key: 'value' | 'cpu', of: string): Figure => ({
+    ...{ what: key === 'cpu' ? `· CPU of Gantry for one` : name, unit: of },
+    ...{ peer: medians.get(first!.name)?.[key], gantry: medians.get(name)?.[key] },
+  });
+  return others.flatMap(({ name }) => [figure(name, 'value', unit), figure(name, 'cpu', 'ms')]);
 }
 
 function reads(
@@ -64,7 +68,8 @@ function reads(
       const figures = await compare(backends, rounds, 'requests/s', async (backend) => {
         const headers = { ...(await backend.server.headers(repository)), accept: ociManifest };
         const url = `${backend.server.url}/v2/${repository}/${path(backend)}`;
-        return (await load({ url, method, headers, connections, seconds })).perSecond;
+        const { perSecond, requests } = await load({ url, method, headers, connections, seconds });
+        return { value: perSecond, works: requests };
       });
       return { figures, notes: [`${connections} connections`] };
     },
@@ -88,7 +93,7 @@ export const backendRows: readonly BackendRow[] = [
         next.set(backend.name, from + pushes);
         const { server, image } = backend;
         const { seconds } = await pushTags(server, pushRepository, image, { from, count: pushes });
-        return pushes / seconds;
+        return { value: pushes / seconds, works: pushes };
       });
       return { figures, notes: ['every 201 is a synced commit, of either database'] };
     },
@@ -99,7 +104,7 @@ export const backendRows: readonly BackendRow[] = [
     async run(backends, { rounds, putBytes }) {
       const figures = await compare(backends, rounds, 's', async ({ server }) => {
         await quietDisk();
-        return (await putBlob(server, putBytes)).seconds;
+        return { value: (await putBlob(server, putBytes)).seconds, works: 1 };
       });
       return { figures, notes: [`${(putBytes / 1e6).toFixed(0)} MB by POST and PUT`] };
     },
@@ -120,7 +125,8 @@ export const backendRows: readonly BackendRow[] = [
           ...{ bytes: getBytes, times },
         };
         const { seconds } = await runClient<GetAnswer>('get-blob.ts', order);
-        return (times * getBytes) / 1e6 / seconds;
+        // One more, before the clock starts.
+        return { value: (times * getBytes) / 1e6 / seconds, works: times + 1 };
       });
       return { figures, notes: [`${(getBytes / 1e6).toFixed(0)} MB, through Gantry`] };
     },

@@ -31,20 +31,26 @@ export async function measureWorlds(
   await checkTwins(small);
   const failed: string[] = [];
   /** What a turn takes of each, by `cost`: CPU of the server and of its database, or the time of one request. */
-  const take = async (probe: Probe): Promise<Map<string, Record<string, number>>> => {
+  const take = async (probe: Probe, warm: number): Promise<Map<string, Record<string, number>>> => {
     say(probe.title);
-    return await alternate(worlds, rounds, async (world) => {
+    const turns = async () => {
+      // Compiles, fills what is kept for a while, and finds the place in the middle.
+      for (const world of worlds) await probe.run(world, warm);
+      return await alternate(worlds, rounds, turn);
+    };
+    const turn = async (world: World) => {
       const before = cpuOf(world);
       const { requests, ms } = await probe.run(world, seconds);
       return { cpuMs: ((cpuOf(world) - before) * 1000) / requests, ms };
-    }).catch((error: Error) => {
+    };
+    return await turns().catch((error: Error) => {
       failed.push(error.message);
       return new Map();
     });
   };
   const figures: Figure[] = [];
   for (const probe of probes.filter(wanted)) {
-    const medians = await take(probe);
+    const medians = await take(probe, seconds);
     const [peer, gantry] = [small, large].map(({ name }) => medians.get(name)?.cpuMs);
     figures.push({ what: probe.title, unit: 'CPU ms', goal, peer, gantry });
     const [one, other] = [small, large].map(({ name }) => medians.get(name)?.ms);
@@ -56,7 +62,7 @@ export async function measureWorlds(
   const whole: Figure[] = [];
   for (const probe of wholeReads.filter(wanted)) {
     for (const { pid } of worlds) resetPeak(pid);
-    const medians = await take(probe);
+    const medians = await take(probe, 0);
     const [peer, gantry] = [small, large].map(
       (world) => ((medians.get(world.name)?.cpuMs ?? Number.NaN) * 1000) / probe.per(world),
     );

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type {
   RepositoryDetails,
   RepositoryListing,
@@ -58,9 +59,21 @@ const listed = (by: By) =>
   query<ListArgs, Row>((db, p) =>
     ranged(db, p, by).innerJoin('projects as p', 'p.id', 'r.project_id').select(columns),
   );
-/** The names alone, which the index holds. */
-const places = (by: By) =>
-  query<ListArgs, Place>((db, p) => ranged(db, p, by).select(['r.name', 'r.pushed_at']));
+/** Of a range of the index, the names that have the part in them. */
+const found = (by: By) =>
+  query<ListArgs & { like: string }, Place>((db, p) =>
+    db
+      .selectFrom(ranged(db, p, by).select(['r.name', 'r.pushed_at']).as('some'))
+      .select(['some.name', 'some.pushed_at'])
+      .where((e) => sql<boolean>`${e.ref('some.name')} like ${p('like')} escape '\\'`)
+      .orderBy(by.sort === 'name' ? 'some.name' : 'some.pushed_at', by.order)
+      .orderBy('some.name', by.order),
+  );
+/** Where that range ends; none: it was the last. */
+const ended = (by: By) =>
+  query<ListArgs & { skipped: number }, Place>((db, p) =>
+    ranged(db, p, by).select(['r.name', 'r.pushed_at']).offset(p('skipped')),
+  );
 
 type Place = Pick<Row, 'name' | 'pushed_at'>;
 
@@ -76,7 +89,8 @@ const ofEach = <T>(make: (by: By) => T) => {
   return { all: sorts(false), visible: sorts(true) };
 };
 const lists = ofEach(listed);
-const namesOf = ofEach(places);
+const partsOf = ofEach(found);
+const endsOf = ofEach(ended);
 const named = query<{ project: string; names: string }, Row>((db, p, dialect) =>
   all(db)
     .where('r.project_id', '=', p('project'))
@@ -90,15 +104,18 @@ const searched = 2_000;
 
 /** Looks through the names, range by range: no read is long, and others are let through between two. */
 async function withPart(db: Executor, args: ListArgs, by: By, part: string): Promise<Row[]> {
-  const read = namesOf[by.visible ? 'visible' : 'all'][by.sort][by.order];
+  const [visible, { sort, order }] = [by.visible ? 'visible' : 'all', by] as const;
+  const like = `%${part.replace(/[\\%_]/g, '\\$&')}%`;
   const found: Place[] = [];
   for (let at = args; ; ) {
-    const rows = await read.all(db, { ...at, limit: searched });
-    for (const row of rows) {
-      if (found.length < args.limit && row.name.includes(part)) found.push(row);
+    const range = { ...at, limit: searched };
+    for (const row of await partsOf[visible][sort][order].all(db, { ...range, like })) {
+      if (found.length < args.limit) found.push(row);
     }
-    const last = rows.at(-1);
-    if (found.length === args.limit || rows.length < searched || !last) break;
+    if (found.length === args.limit) break;
+    const end = { ...at, limit: 1, skipped: searched - 1 };
+    const last = await endsOf[visible][sort][order].get(db, end);
+    if (!last) break;
     at = { ...at, name: last.name, pushedAt: last.pushed_at };
     await new Promise((resolve) => setImmediate(resolve));
   }
