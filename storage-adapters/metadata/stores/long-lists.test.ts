@@ -32,7 +32,7 @@ before(async () => {
     'insert into repositories (id, project_id, name, visibility, image_count, tag_count, event_sequence, ' +
       'pushed_at, created_at, rules) values (?, ?, ?, ?, ?, ?, 0, ?, 0, ?)',
   );
-  const blob = db.prepare('insert into blobs values (?, ?, 7, 0)');
+  const blob = db.prepare('insert into blobs (digest, key, size, created_at) values (?, ?, 7, 0)');
   db.exec('begin');
   for (const [slug, count] of Object.entries(held)) {
     project.run(slug, teamId, slug, count);
@@ -44,7 +44,7 @@ before(async () => {
   }
   for (let at = 0; at < 2_500; at++) blob.run(`sha256:${name(at)}`, `k${at}`);
   db.exec(
-    `insert into blob_links select 'c-${name(0)}', digest, 0, 0 from blobs where digest > 'sha256:${name(9)}'`,
+    `insert into blob_links (repository_id, digest, linked_at, leased_until) select 'c-${name(0)}', digest, 0, 0 from blobs where digest > 'sha256:${name(9)}'`,
   );
   db.exec('commit');
   db.close();

@@ -33,11 +33,13 @@ function planOf(use: (executor: Executor) => unknown): string[] {
     const rows = database
       .prepare(`EXPLAIN QUERY PLAN ${sql}`)
       .all(...parameters.map(() => null)) as { detail: string }[];
-    plan = rows.map((row) => row.detail);
+    // Of the first: what follows reads on from where it ended.
+    plan ??= rows.map((row) => row.detail);
     return [];
   };
   const never = () => assert.fail('lists only read rows');
-  use({ dialect: sqliteDialect, all: explain, get: never, run: never });
+  const get = (statement: CompiledStatement) => void explain(statement);
+  use({ dialect: sqliteDialect, all: explain, get, run: never });
   assert.ok(plan, 'nothing was asked for');
   return plan;
 }
@@ -80,11 +82,6 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
       `public repositories by last push, ${order}`,
       (db) => list(db, { sort: 'pushed', order, visibility: 'public' }),
       /^SEARCH r USING INDEX repositories_by_visible_push \(project_id=\? AND visibility=\? AND \(pushed_at,name\)[<>]\(\?,\?\)\)$/,
-    ],
-    [
-      `repositories by a part of the name, ${order}`,
-      (db) => list(db, { sort: 'name', order, namePart: 'x' }),
-      /^SEARCH r USING (COVERING )?INDEX repositories_by_name \(project_id=\? AND name[<>]\?\)$/,
     ],
   ]),
   [
