@@ -66,7 +66,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   // A process of its own.
   'worker.ts': ['compose-worker.ts', 'workers'],
   // Opens that half again where it changes hands.
-  'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'runtimes', ...common],
+  'compose-owner.ts': ['compose-functions.ts', 'maintenance', 'gateway', 'runtimes', ...common],
   'compose-store.ts': [...common, 'storage-adapters'],
   // The commands that work on whole installations, without a server.
   'compose-backup.ts': ['compose-store.ts', ...common, 'maintenance', 'storage-adapters'],

@@ -62,8 +62,8 @@ export interface FunctionsDeps {
   readonly wrappingKey: Buffer;
   /** Where the server listens or is reached; known once it listens. */
   readonly url: () => string;
-  /** Another replica runs them: this one has no engine, and takes pushes for the other. */
-  readonly elsewhere?: boolean;
+  /** Another replica runs them, or may soon: this one takes pushes for it. `missing`: why none run here. */
+  readonly elsewhere?: { readonly runs: () => boolean; readonly missing: string };
 }
 
 export interface Functions {
@@ -115,9 +115,7 @@ export async function openFunctions(
         tell: (message) => logger.warn(message),
       },
     });
-  const found = deps.elsewhere
-    ? { missing: 'functions run at another replica now: try again' }
-    : await openDriver();
+  const found = deps.elsewhere ? { missing: deps.elsewhere.missing } : await openDriver();
   const driver = 'driver' in found ? found.driver : undefined;
   const missing = 'missing' in found ? found.missing : undefined;
   if (!driver && mode === 'on' && !deps.elsewhere)
@@ -272,7 +270,10 @@ export async function openFunctions(
         invocations: { invoker, queue },
         checkEndpoint: (address) => deps.outbound.check(address),
       },
-    planner: createDeploymentPlanner({ enabled: () => !!driver || !!deps.elsewhere, newId }),
+    planner: createDeploymentPlanner({
+      enabled: () => !!driver || !!deps.elsewhere?.runs(),
+      newId,
+    }),
     urlOf,
     async start() {
       await pool?.start();

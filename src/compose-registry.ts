@@ -14,7 +14,7 @@ import { UploadUrls } from './auth/upload-urls.ts';
 import type { Config } from './config/config.ts';
 import type { Plans } from './config/plans.ts';
 import { AuditLog } from './events/audit-log.ts';
-import { Origins } from './http/origin.ts';
+import { type ForwardedRequests, Origins } from './http/origin.ts';
 import { RateLimits } from './http/rate-limits.ts';
 import type { Services } from './http/services.ts';
 import { LastUse, ManifestUses } from './maintenance/last-use.ts';
@@ -50,6 +50,8 @@ export interface RegistryDeps {
   /** Where the server is reached; known once it listens. */
   readonly url: () => string;
   readonly limiters: RateLimiters;
+  /** Undefined: no other process forwards requests to this one. */
+  readonly forwarded: ForwardedRequests | undefined;
   readonly claims: BlobPushDeps['claims'];
   readonly planner: DeploymentPlanner;
   readonly deploymentUrl: (host: string) => string | undefined;
@@ -174,7 +176,7 @@ export async function openRegistry(
     }),
     listing: new Listing(metadata),
     ...{ metadata, plans, audit, clock, logger, metrics },
-    origins: new Origins(config),
+    origins: new Origins(config, deps.forwarded),
     limits: new RateLimits(config.rates, deps.limiters),
     settings: {
       bodyTimeoutMs: config.bodyTimeout,

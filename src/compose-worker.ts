@@ -55,6 +55,8 @@ export async function startWorker(hello: Hello, channel: Channel): Promise<Runni
       wrappingKey: await loadSecretKey(config),
       url: () => url,
       limiters: link.limiters,
+      // What another replica forwards is for the primary.
+      forwarded: undefined,
       // Where replicas share the database, they must see the claims, too.
       claims: metadata.notices ? new UploadClaims(metadata.writer, newId('rep')) : link.claims,
       planner: createDeploymentPlanner({ enabled: () => functionsOn && state.deploys, newId }),

@@ -1,4 +1,5 @@
 /** The only file that constructs adapters and hands them to the rest. */
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
@@ -11,16 +12,19 @@ import { BrowserSessions } from './auth/sessions.ts';
 import { SignIn } from './auth/sign-in.ts';
 import { TokenExchange } from './auth/token-exchange.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
-import { openOwnedFunctions } from './compose-owner.ts';
+import { type OwnedFunctions, openOwnedFunctions } from './compose-owner.ts';
 import { keyRingsOf, openRegistry } from './compose-registry.ts';
 import { openScrubber, openScrubDesk } from './compose-scrub.ts';
 import { openBlobStore } from './compose-store.ts';
 import { fromWorkers, openWorkers, upgradesFromWorkers } from './compose-workers.ts';
 import type { Config } from './config/config.ts';
+import { peerAddress } from './config/peer-address.ts';
 import { measureCap, plansWith } from './config/plans.ts';
 import { loadSecretKey } from './config/secret-key.ts';
 import { version } from './config/version.ts';
 import { openEvents } from './events/open-events.ts';
+import { ForwardedHeaders, forwardingKey } from './gateway/forwarding/forwarded-header.ts';
+import { Forwarder } from './gateway/forwarding/forwarder.ts';
 import type { ApiServices } from './http/api/api-services.ts';
 import { recordOfSocket } from './http/api/audit.ts';
 import { Cursors } from './http/api/cursor.ts';
@@ -28,8 +32,9 @@ import { Idempotency } from './http/api/idempotency.ts';
 import { Principals } from './http/api/principal.ts';
 import { apiRoutes } from './http/api/routes/index.ts';
 import { createApp } from './http/app.ts';
-import { byHost, upgradesOf } from './http/by-host.ts';
+import { byHost, type Peers, upgradesOf } from './http/by-host.ts';
 import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
+import type { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
 import { Collector } from './maintenance/collector.ts';
@@ -114,6 +119,8 @@ async function compose(
   const leads = () => leading.leads;
 
   const wrappingKey = await loadSecretKey(config);
+  const forwarded =
+    metadata.notices && new ForwardedHeaders({ key: forwardingKey(wrappingKey), clock });
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   opened.push(() => outbound.close());
   const workers =
@@ -130,6 +137,7 @@ async function compose(
       ...{ config, metadata, store, clock, logger, plans, wrappingKey, outbound },
       url: () => url,
       limiters: workers?.desk.limiters ?? createMemoryRateLimiter,
+      forwarded,
       claims: metadata.notices ? new UploadClaims(writer, newId('rep')) : workers?.desk.claims,
       // Asked at each push: functions may come later, with their engine, or change hands.
       planner: { enabled: deploys, plan: (push) => functions?.current.planner.plan(push) },
@@ -145,10 +153,13 @@ async function compose(
   const audience = () => config.audience ?? url;
   const sealer = new Sealer(await keyRings.open('sealing'));
   const cursors = new Cursors(await keyRings.open('cursor'));
-  const engine = metadata.notices && leaderOf(metadata, 'functions', logger);
-  if (engine) opened.push(() => engine.close());
-  if (config.functions.mode !== 'off') await engine?.look();
-  else await engine?.close();
+  // Where other replicas reach this one; known once it listens.
+  let peer: string | undefined;
+  const leases = metadata.notices && {
+    engine: leaderOf(metadata, 'functions', logger, () => peer),
+    next: leaderOf(metadata, 'functions-next', logger),
+  };
+  if (leases) opened.push(() => Promise.all([leases.engine.close(), leases.next.close()]));
   const functions = await openOwnedFunctions(
     {
       ...{
@@ -165,9 +176,11 @@ async function compose(
       ...{ metrics, outbound },
       url: () => url,
     },
-    engine,
+    leases,
   );
   opened.push(() => functions?.release());
+  const peers = functions && forwarded && openPeers(functions, forwarded, origins);
+  if (peers) opened.push(() => peers.forwarder.close());
 
   const measurer = createMeasurer({
     blobs: metadata.blobs,
@@ -280,6 +293,7 @@ async function compose(
     get runtime() {
       return functions?.current.runtime;
     },
+    forwarder: peers?.forwarder,
     get records() {
       return functions?.current.records.live;
     },
@@ -295,8 +309,8 @@ async function compose(
     draining: () => !ready,
     metrics: { access: config.metrics, token: config.metricsToken },
   });
-  const listener = functions ? byHost(() => functions.current.gateway, app) : app;
-  const upgrades = functions && upgradesOf(() => functions.current.gateway);
+  const listener = functions ? byHost(() => functions.current.gateway, app, peers) : app;
+  const upgrades = functions && upgradesOf(() => functions.current.gateway, peers);
   const server = await listen(
     workers ? fromWorkers(listener) : listener,
     {
@@ -317,7 +331,10 @@ async function compose(
   opened.push(() => workers?.supervisor.drain(config.drainTimeout));
   // Before the drain: streams would never end by themselves.
   opened.push(() => events.followers.close());
-  url = config.publicUrl ?? (await workers?.supervisor.start()) ?? server.url;
+  const listening = (await workers?.supervisor.start()) ?? server.url;
+  url = config.publicUrl ?? listening;
+  peer = peerAddress(config, Number(new URL(listening).port));
+  if (peers && !peer) logger.info('other replicas cannot reach this one: set GANTRY_PEER_URL');
   const socket = await openAdminSocket({
     folder: config.data,
     admin,
@@ -364,9 +381,25 @@ async function compose(
   };
 }
 
-function leaderOf(metadata: Metadata, name: LeaseName, log: Logger): Leader {
+function openPeers(functions: OwnedFunctions, headers: ForwardedHeaders, origins: Origins): Peers {
+  const from = (req: IncomingMessage) => {
+    const asked = origins.requested(req);
+    return asked && { ...asked, address: origins.clientAddress(req) };
+  };
+  const { owners } = functions;
+  const leaving = () => functions.leaving;
+  return { headers, forwarder: new Forwarder({ owners, headers, from, leaving }) };
+}
+
+function leaderOf(
+  metadata: Metadata,
+  name: LeaseName,
+  log: Logger,
+  address?: () => string | undefined,
+): Leader {
   const { leases, writer } = metadata;
-  return new Leader({ ...{ name, leases, writer, log }, holder: newId('rep') });
+  const deps = { ...{ name, leases, writer, log }, holder: newId('rep') };
+  return new Leader({ ...deps, ...(address && { address }) });
 }
 
 /** The admin commands without a server: on the data folder alone, which nothing else may be using. */

@@ -70,7 +70,9 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
 
   const start = async (at: number): Promise<void> => {
     if (servers[at]) earlier += servers[at].output();
-    const one = launch({ data: dataOf(at), env: { ...settings, GANTRY_PORT: String(ports[at]) } });
+    const peer = several && { GANTRY_PEER_URL: `http://127.0.0.1:${ports[at]}` };
+    const env = { ...peer, ...settings, GANTRY_PORT: String(ports[at]) };
+    const one = launch({ data: dataOf(at), env });
     servers[at] = one;
     alive.add(one);
     void one.exited.then(() => alive.delete(one));

@@ -66,6 +66,15 @@ export const functionSettings = {
     allowed: 'host:port',
     example: '10.0.0.5:5050',
   },
+  peerUrl: {
+    ...text,
+    format: 'origin',
+    absent: 'the address that the server listens on, where others can reach it',
+    description:
+      'The URL by which other replicas reach this one: they forward requests of functions to the one that runs them. Not needed without replicas.',
+    allowed: 'http:// or https://, a host and perhaps a port, without a path',
+    example: 'http://10.0.0.5:5050',
+  },
   region: {
     ...text,
     minLength: 1,
@@ -140,6 +149,7 @@ export interface GivenFunctionSettings
   readonly dockerHost?: string;
   readonly functionsDomain: string;
   readonly pullAddress?: string;
+  readonly peerUrl?: string;
   readonly region: string;
   readonly startTimeout: string;
   readonly functionsRequestLimit: string;
@@ -157,6 +167,8 @@ export interface FunctionsConfig {
   readonly domain: string;
   /** `host:port`; undefined: where the server listens. */
   readonly pullAddress: string | undefined;
+  /** Scheme and authority; undefined: where the server listens, if that can be reached by others. */
+  readonly peerUrl: string | undefined;
   readonly region: string;
   /** Milliseconds. */
   readonly startTimeout: number;
@@ -178,6 +190,7 @@ export function functionsConfig(s: GivenFunctionSettings): FunctionsConfig {
     dockerHost: s.dockerHost,
     domain: s.functionsDomain,
     pullAddress: s.pullAddress,
+    peerUrl: s.peerUrl === undefined ? undefined : new URL(s.peerUrl).origin,
     region: s.region,
     startTimeout: parseDuration(s.startTimeout)!,
     requestLimit: parseBytes(s.functionsRequestLimit)!,

@@ -14,11 +14,11 @@ async function open(t: TestContext) {
     run: (name, args, fence) =>
       down ? Promise.reject(new Error('down')) : metadata.writer.run(name, args, fence),
   };
-  const leader = (holder: string) =>
+  const leader = (holder: string, address?: string) =>
     new Leader(
       {
         ...{ name: 'maintenance', holder, leases: metadata.leases, writer },
-        ...{ log: { info: () => {} }, clock: () => now },
+        ...{ log: { info: () => {} }, clock: () => now, address: () => address },
       } as const,
       times,
     );
@@ -89,4 +89,26 @@ test('without the database nobody leads for longer than the lease; afterwards it
   world.break(false);
   await a.look();
   assert.deepEqual([a.leads, gained], [true, 2]);
+});
+
+test('one that stands by takes no lease, and gives back what it has; it says where the other is', async (t) => {
+  const world = await open(t);
+  const [a, b] = [world.leader('a', 'http://10.0.0.1:1'), world.leader('b')];
+  t.after(() => Promise.all([a.close(), b.close()]));
+  await a.look();
+  await b.look();
+  assert.deepEqual(b.other, { address: 'http://10.0.0.1:1', remainingMs: b.other?.remainingMs });
+  assert.ok(b.other.remainingMs > 0);
+  world.pass(times.ttlMs + 1);
+  assert.ok(b.other.remainingMs <= 0);
+  await a.standBy(true);
+  await a.look();
+  assert.deepEqual([a.leads, a.overtaken], [false, false]);
+  await b.look();
+  assert.deepEqual([b.leads, b.other], [true, undefined]);
+  await a.standBy(false);
+  assert.deepEqual([a.leads, a.overtaken], [false, true]);
+  await b.standBy(true);
+  await a.look();
+  assert.equal(a.leads, true);
 });

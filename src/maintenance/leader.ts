@@ -1,6 +1,6 @@
 import { refuse } from '../oci/errors.ts';
 import type { CommandWriter } from '../ports/commands.ts';
-import type { LeaseName, Leases } from '../ports/leases.ts';
+import type { Lease, LeaseName, Leases } from '../ports/leases.ts';
 
 export interface LeaderDeps {
   readonly name: LeaseName;
@@ -9,6 +9,8 @@ export interface LeaderDeps {
   readonly leases: Leases;
   readonly writer: CommandWriter;
   readonly log: { info(message: string, fields?: Readonly<Record<string, unknown>>): void };
+  /** Where others reach this process, once it is known. */
+  readonly address?: () => string | undefined;
   /** Milliseconds: only differences count. */
   readonly clock?: () => number;
 }
@@ -50,6 +52,8 @@ export class Leader implements Leading {
   #held: { epoch: number; until: number } | undefined;
   #looking: Promise<void> | undefined;
   #stopped = false;
+  #standby = false;
+  #seen: { lease: Lease; at: number } | undefined;
 
   constructor(deps: LeaderDeps, times: LeaseTimes = leaseTimes) {
     this.#deps = deps;
@@ -77,6 +81,21 @@ export class Leader implements Leading {
   }
   #overtaken = false;
 
+  /** Who else has the lease, as far as was last seen, and for how many milliseconds yet; undefined: nobody. */
+  get other(): { readonly address: string | undefined; readonly remainingMs: number } | undefined {
+    if (!this.#seen || this.#held) return undefined;
+    const { lease, at } = this.#seen;
+    return { address: lease.address, remainingMs: lease.remainingMs - (this.#clock() - at) };
+  }
+
+  /** Gives the lease back, and leaves it to others for as long as `is`. */
+  async standBy(is: boolean): Promise<void> {
+    this.#standby = is;
+    await this.#looking;
+    if (is) await this.#giveBack();
+    else await this.look();
+  }
+
   /** Called each time this process begins to lead. */
   onGained(listener: () => void): void {
     this.#gained.push(listener);
@@ -98,6 +117,10 @@ export class Leader implements Leading {
     this.#stopped = true;
     clearInterval(this.#timer);
     await this.#looking;
+    await this.#giveBack();
+  }
+
+  async #giveBack(): Promise<void> {
     const { name, holder, writer } = this.#deps;
     const held = this.#held;
     this.#held = undefined;
@@ -111,16 +134,20 @@ export class Leader implements Leading {
     if (!this.#held) {
       // A look alone writes nothing: those who wait cost the database little.
       const lease = await leases.find(name);
-      if (lease && lease.holder !== holder && lease.remainingMs > 0) {
+      const another = lease && lease.holder !== holder;
+      this.#seen = another ? { lease, at: this.#clock() } : undefined;
+      if (another && lease.remainingMs > 0) {
         this.#overtaken = true;
         return;
       }
+      if (this.#standby) return;
     }
     const { ttlMs } = this.#times;
     // Of before the question: the database counts from later on.
     const until = this.#clock() + ttlMs;
     const led = this.leads;
-    const got = await writer.run('AcquireLease', { name, holder, ttlMs });
+    const address = this.#deps.address?.();
+    const got = await writer.run('AcquireLease', { name, holder, ttlMs, address });
     if (!got) {
       if (this.#held) log.info('another replica leads now', { lease: name });
       this.#held = undefined;

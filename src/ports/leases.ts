@@ -1,7 +1,12 @@
 import type { Awaitable } from './awaitable.ts';
 
 /** Work that one replica at a time does; and each backup, while which the bytes of collected blobs stay. */
-export type LeaseName = 'maintenance' | 'functions' | `backup:${string}`;
+export type LeaseName =
+  | 'maintenance'
+  | 'functions'
+  /** Held by one of those that could run functions, so that who does knows that there is another. */
+  | 'functions-next'
+  | `backup:${string}`;
 
 /** Who leads, as the database has it. */
 export interface Lease {
@@ -12,6 +17,8 @@ export interface Lease {
   readonly epoch: number;
   /** Until it may be taken over, by the database's clock; not above 0: it may be. */
   readonly remainingMs: number;
+  /** Where other replicas reach the holder: an origin; undefined: it has not said. */
+  readonly address: string | undefined;
 }
 
 export interface Leases {
@@ -30,7 +37,7 @@ export interface LeaseCommands {
    * long as nobody took it. Undefined: another holds it. Times are the database's.
    */
   AcquireLease: {
-    args: { name: LeaseName; holder: string; ttlMs: number };
+    args: { name: LeaseName; holder: string; ttlMs: number; address?: string | undefined };
     result: { epoch: number } | undefined;
   };
   /** Whoever asks next gets it. Nothing happens where it is another's by now. */

@@ -189,6 +189,8 @@ export interface RuntimeInstance {
   /** Where it is reached from this machine; undefined while it does not run. */
   readonly address: string | undefined;
   readonly exit: InstanceExit | undefined;
+  /** Folders of this machine that are mounted into it; undefined: not told. */
+  readonly files?: readonly { readonly path: string; readonly source: string }[];
 }
 
 export interface InstanceExit {

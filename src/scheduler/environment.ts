@@ -70,7 +70,11 @@ export class Environments implements EnvironmentSource {
     this.#deps.contracts.portOf(target.service, own);
   }
 
-  async resolve(target: ActivationTarget, instanceId: string): Promise<InstanceEnvironment> {
+  async resolve(
+    target: ActivationTarget,
+    instanceId: string,
+    filesAt?: string,
+  ): Promise<InstanceEnvironment> {
     const { files, contracts, machines, region, runtimeVolumes } = this.#deps;
     const { service } = target;
     const ingredients = await this.#gather(target);
@@ -82,11 +86,12 @@ export class Environments implements EnvironmentSource {
       return { volume, mount: { volume: volume.id, path, readOnly: readOnly ?? false } };
     });
     for (const { volume } of volumes) await runtimeVolumes.ensure(this.#specOf(volume));
-    const { source, credentials } = await files.make(instanceId, {
+    const identity = {
       ...{ teamId: target.teamId, teamSlug: target.teamSlug },
       ...{ projectId: target.projectId, projectSlug: target.projectSlug },
       ...{ environment: target.environment, service: service.name, role: roleOf(target) },
-    });
+    };
+    const { source, credentials } = await files.make(instanceId, identity, filesAt);
     try {
       const contract = contracts.contractOf(service);
       const { teamId, teamSlug, projectId, projectSlug, deploymentId, environment, host } = target;

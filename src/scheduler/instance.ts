@@ -72,7 +72,12 @@ export interface InstanceEnvironment {
 export interface EnvironmentSource {
   /** The fingerprint alone, cheap: asked before an instance is used. */
   fingerprint(target: ActivationTarget): Promise<string>;
-  resolve(target: ActivationTarget, instanceId: string): Promise<InstanceEnvironment>;
+  /** `filesAt`: the folder that is mounted into it already, which another process may have made. */
+  resolve(
+    target: ActivationTarget,
+    instanceId: string,
+    filesAt?: string,
+  ): Promise<InstanceEnvironment>;
   /** The instance is gone: its files are removed. */
   release(instanceId: string): void;
 }

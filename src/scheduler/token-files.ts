@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Logger } from '../observability/logger.ts';
 import { refuse } from '../oci/errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -17,6 +17,8 @@ const checkEveryMs = 60_000;
 
 interface Kept {
   readonly place: IdentityPlace;
+  /** Its own, or one that another replica made. */
+  readonly folder: string;
   expiresAt: number;
   /** Found on disk at the start: an earlier process made it. */
   found: boolean;
@@ -63,14 +65,18 @@ export class TokenFiles {
     this.#timer = setInterval(() => void this.renew(), checkEveryMs).unref();
   }
 
-  /** The folder to mount, with a fresh token in it. Rejects where it was released meanwhile. */
+  /**
+   * The folder to mount, with a fresh token in it. `at`: one that is mounted already; where another replica made it and
+   * it can be reached here, it is kept from now on, else a new one is made. Rejects where it was released meanwhile.
+   */
   async make(
     instanceId: string,
     place: IdentityPlace,
+    at?: string,
   ): Promise<{ source: string; credentials: InstanceCredentials }> {
     this.#making.set(instanceId, false);
     try {
-      const made = await this.#make(instanceId, place);
+      const made = await this.#make(instanceId, place, at);
       if (this.#making.get(instanceId)) throw refuse('conflict', 'The instance was given up.');
       return made;
     } catch (error) {
@@ -84,24 +90,32 @@ export class TokenFiles {
   async #make(
     instanceId: string,
     place: IdentityPlace,
+    at: string | undefined,
   ): Promise<{ source: string; credentials: InstanceCredentials }> {
     const credentials = await this.#deps.identities.issue(place);
-    const folder = this.#folder(instanceId);
+    const own = this.#folder(instanceId);
+    const { expiresAt } = credentials;
+    if (at !== undefined && dirname(at) !== own && (await isOf(at, instanceId, place))) {
+      await put(at, credentials.oidcToken);
+      this.#kept.set(instanceId, { place, folder: dirname(at), expiresAt, found: false });
+      return { source: at, credentials };
+    }
+    const folder = own;
     const source = join(folder, 'files');
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await mkdir(source, { recursive: true });
     await chmod(source, 0o755);
     await writeFile(join(folder, 'place.json'), JSON.stringify(place), { mode: 0o600 });
     await put(source, credentials.oidcToken);
-    this.#kept.set(instanceId, { place, expiresAt: credentials.expiresAt, found: false });
+    this.#kept.set(instanceId, { place, folder, expiresAt, found: false });
     return { source, credentials };
   }
 
   /** The instance is gone. */
   release(instanceId: string): void {
     if (this.#making.has(instanceId)) this.#making.set(instanceId, true);
+    const folder = this.#kept.get(instanceId)?.folder ?? this.#folder(instanceId);
     this.#kept.delete(instanceId);
-    const folder = this.#folder(instanceId);
     this.#work(() => rm(folder, { recursive: true, force: true }));
   }
 
@@ -121,7 +135,7 @@ export class TokenFiles {
         try {
           const { oidcToken, expiresAt } = await this.#deps.identities.issue(kept.place);
           if (this.#kept.get(instanceId) !== kept) continue;
-          await put(join(this.#folder(instanceId), 'files'), oidcToken);
+          await put(join(kept.folder, 'files'), oidcToken);
           kept.expiresAt = expiresAt;
         } catch (error) {
           this.#deps.log.warn('an instance keeps its old token for now', {
@@ -143,7 +157,7 @@ export class TokenFiles {
       const text = await readFile(join(folder, 'place.json'), 'utf8');
       // Renewed at the first look: when its token ends is not written down.
       this.#kept.set(instanceId, {
-        ...{ place: JSON.parse(text) as IdentityPlace, expiresAt: 0, found: true },
+        ...{ place: JSON.parse(text) as IdentityPlace, folder, expiresAt: 0, found: true },
       });
     } catch {
       await rm(folder, { recursive: true, force: true });
@@ -164,6 +178,14 @@ export class TokenFiles {
     this.#working = done;
     return done;
   }
+}
+
+/** Whether another replica made that folder for the same instance, as this one would. */
+async function isOf(at: string, instanceId: string, place: IdentityPlace): Promise<boolean> {
+  const folder = dirname(at);
+  if (basename(at) !== 'files' || basename(folder) !== instanceId) return false;
+  const text = await readFile(join(folder, 'place.json'), 'utf8').catch(() => undefined);
+  return text === JSON.stringify(place);
 }
 
 async function put(folder: string, token: string): Promise<void> {

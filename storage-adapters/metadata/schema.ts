@@ -199,7 +199,15 @@ export interface Schema {
     /** By the database's clock; 0: it is done. */
     claimed_until: Generated<number>;
   };
-  leases: { name: string; holder: string; epoch: number; expires_at: number };
+  leases: {
+    name: string;
+    holder: string;
+    epoch: number;
+    expires_at: number;
+    /** Where others reach the holder, while `address_of` names it. */
+    address: string | null;
+    address_of: string | null;
+  };
   /** Keys whose bytes nothing names any more, until they are removed. */
   discarded_keys: { key: string; store_state: string | null; due_at: Generated<number> };
   /** Events that the relay has not taken yet. A stream is a repository, or a team for what has none. */

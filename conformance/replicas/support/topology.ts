@@ -22,8 +22,8 @@ export interface Topology {
   readonly authorization: string;
   replica(at: number): Launched;
   runs(at: number): boolean;
-  /** Which of them leads, as its log says. */
-  leader(): number;
+  /** Which of them leads (`maintenance` unless named), as its log says. */
+  leader(lease?: string): number;
   /** Through nginx, or at one replica. Its connections are closed at the end. */
   registry(at?: number, authorization?: string): Registry;
   /** Starts one again that has ended. */
@@ -68,12 +68,11 @@ export async function startTopology(
     project: `${bootstrap.teamSlug}/${bootstrap.projectSlug}`,
     replica: (at) => deployment.server(at),
     runs: (at) => deployment.runs(at),
-    leader() {
+    leader(lease = 'maintenance') {
       const epochs = members.map((at) => {
-        const output = deployment.server(at).output();
-        const told = [...output.matchAll(/"epoch":(\d+)[^\n]*"lease":"maintenance"/g)];
-        const other = [...output.matchAll(/"lease":"maintenance"[^\n]*"epoch":(\d+)/g)];
-        return Math.max(0, ...[...told, ...other].map((match) => Number(match[1])));
+        const lines = deployment.server(at).output().split('\n');
+        const told = lines.filter((line) => line.includes(`"lease":"${lease}"`));
+        return Math.max(0, ...told.map((line) => Number(/"epoch":(\d+)/.exec(line)?.[1] ?? 0)));
       });
       return epochs.indexOf(Math.max(...epochs));
     },

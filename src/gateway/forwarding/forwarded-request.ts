@@ -5,7 +5,12 @@ import { awaitsContinue, endUnread, hasBody, RequestBody } from '../request-body
 import { cleanFields } from '../response-headers.ts';
 import { writeRefusal } from '../write-refusal.ts';
 import type { PeerAddress } from './owner.ts';
-import { passedAnswerHeaders, passedRequestHeaders, type ToldHeader } from './passed-headers.ts';
+import {
+  passedAnswerHeaders,
+  passedRequestHeaders,
+  type ToldHeader,
+  targetOf,
+} from './passed-headers.ts';
 import type { PeerConnections } from './peer-connections.ts';
 
 /** `unreached`: the other process has done nothing, and another may be asked. */
@@ -63,7 +68,7 @@ export class ForwardedRequest {
     try {
       peer = this.#connections.open(
         address,
-        { method: req.method!, path: req.url!, headers: passedRequestHeaders(req, told) },
+        { method: req.method!, path: targetOf(req), headers: passedRequestHeaders(req, told) },
         connected,
       );
     } catch (error) {

@@ -10,7 +10,12 @@ import {
   misdirectedHeader,
 } from './forwarded-request.ts';
 import type { PeerAddress } from './owner.ts';
-import { passedAnswerHeaders, passedRequestHeaders, type ToldHeader } from './passed-headers.ts';
+import {
+  passedAnswerHeaders,
+  passedRequestHeaders,
+  type ToldHeader,
+  targetOf,
+} from './passed-headers.ts';
 import type { PeerConnections } from './peer-connections.ts';
 
 /** One connection that is to become something else than HTTP, on its way to another process of the installation. */
@@ -60,7 +65,7 @@ export class ForwardedUpgrade {
       headers.push('connection', 'Upgrade', 'upgrade', req.headers.upgrade!);
       peer = this.#connections.open(
         address,
-        { method: req.method!, path: req.url!, headers, upgrade: true },
+        { method: req.method!, path: targetOf(req), headers, upgrade: true },
         () => {
           sent = true;
         },

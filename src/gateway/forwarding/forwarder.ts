@@ -13,7 +13,7 @@ import {
 } from './forwarded-request.ts';
 import { ForwardedUpgrade } from './forwarded-upgrade.ts';
 import { nameOf, type Owner, type Owners, type PeerAddress } from './owner.ts';
-import type { ToldHeader } from './passed-headers.ts';
+import { type ToldHeader, targetOf } from './passed-headers.ts';
 import { PeerConnections } from './peer-connections.ts';
 
 export interface ForwarderDeps {
@@ -21,6 +21,8 @@ export interface ForwarderDeps {
   readonly headers: Pick<ForwardedHeaders, 'sign' | 'wasForwarded' | 'isOutOfTime'>;
   /** The client of a request that was not forwarded yet; undefined: it has no Host, or none that is a name. */
   from(req: IncomingMessage): ForwardedFrom | undefined;
+  /** This process is about to end: what others forward to it goes to the next one. */
+  leaving?(): boolean;
   /** Milliseconds: only differences count. */
   readonly elapsed?: () => number;
   readonly times?: ForwardTimes;
@@ -34,9 +36,11 @@ export interface ForwardTimes {
 }
 
 /** Longer than a lease is followed after its holder was killed (8 s), and functions are opened. */
-export const forwardTimes: ForwardTimes = { withinMs: 15_000, everyMs: 250 };
+export const forwardTimes: ForwardTimes = { withinMs: 20_000, everyMs: 250 };
 /** Requests that wait for an owner hold their connections. */
 const mostWaiting = 2_000;
+/** How long one that runs functions no more may take to end its answers. */
+const formerMs = 60_000;
 
 interface Way {
   readonly signal: AbortSignal;
@@ -59,6 +63,8 @@ export class Forwarder {
   /** Since when an address could not be reached, and when that was seen last, by `elapsed`. */
   readonly #failing = new Map<string, { since: number; last: number }>();
   #waiting = 0;
+  #current: string | undefined;
+  #cutting: NodeJS.Timeout | undefined;
 
   constructor(deps: ForwarderDeps) {
     this.#deps = deps;
@@ -71,13 +77,22 @@ export class Forwarder {
     return 'here' in this.#deps.owners.now();
   }
 
-  /** `here`: answers where this process runs functions, by now or once it does. Never rejects. */
-  async request(req: IncomingMessage, res: ServerResponse, here: () => void): Promise<void> {
+  /**
+   * `here`: answers where this process runs functions, by now or once it does; `anyway`: also where no other can be
+   * reached now. Never rejects.
+   */
+  async request(
+    req: IncomingMessage,
+    res: ServerResponse,
+    here: () => void,
+    options: { readonly anyway?: boolean } = {},
+  ): Promise<void> {
     if (this.#takes(req)) return here();
     const id = newId();
-    const sandboxed = isRunPath(req.url ?? '');
+    const sandboxed = isRunPath(targetOf(req));
     const way = new ForwardedRequest(this.#connections, { req, res, id, sandboxed });
-    await this.#lead(req, way, here, () => {
+    const { anyway = false } = options;
+    await this.#lead(req, way, { here, anyway }, () => {
       way.release();
       const refusal = { ...notOwner, headers: { [misdirectedHeader]: 'true' } };
       writeRefusal(req, res, refusal, { id, sandboxed });
@@ -95,7 +110,7 @@ export class Forwarder {
     const way = new ForwardedUpgrade(this.#connections, { req, client, head, id: newId() });
     this.#upgrades.add(way);
     client.once('close', () => this.#upgrades.delete(way));
-    await this.#lead(req, way, here, () => {
+    await this.#lead(req, way, { here, anyway: false }, () => {
       way.release();
       client.on('error', () => {});
       client.end(
@@ -104,38 +119,51 @@ export class Forwarder {
     });
   }
 
-  /** Cuts what goes to any other process than the one that runs functions now. */
-  cutOthers(): void {
-    const owner = this.#deps.owners.now();
-    const address = 'address' in owner ? owner.address : undefined;
-    this.#connections.keepOnly(address);
-    for (const name of this.#failing.keys()) {
-      if (!address || name !== nameOf(address)) this.#failing.delete(name);
-    }
-  }
-
   /** Cuts all. */
   close(): void {
+    clearTimeout(this.#cutting);
     for (const upgrade of this.#upgrades) upgrade.cut();
     this.#connections.close();
   }
 
+  /** What is open to one that ran functions before ends after a while: it may be gone without a word. */
+  #goesTo(name: string): void {
+    if (name === this.#current) return;
+    if (this.#current !== undefined) {
+      clearTimeout(this.#cutting);
+      this.#cutting = setTimeout(() => {
+        this.#connections.keepOnly(this.#current);
+        for (const other of this.#failing.keys()) {
+          if (other !== this.#current) this.#failing.delete(other);
+        }
+      }, formerMs).unref();
+    }
+    this.#current = name;
+  }
+
   #takes(req: IncomingMessage): boolean {
-    return this.here && !this.#deps.headers.isOutOfTime(req);
+    const { headers, leaving } = this.#deps;
+    if (!this.here || headers.isOutOfTime(req)) return false;
+    return !headers.wasForwarded(req) || !leaving?.();
   }
 
   async #lead(
     req: IncomingMessage,
     way: Way,
-    here: () => void,
+    { here, anyway }: { here: () => void; anyway: boolean },
     misdirect: () => void,
   ): Promise<void> {
     try {
       const { headers } = this.#deps;
       if (headers.isOutOfTime(req)) throw clocksDiffer();
       const forwarded = headers.wasForwarded(req);
+      if (forwarded && this.#deps.leaving?.()) return misdirect();
       const began = this.#elapsed();
       for (;;) {
+        if (anyway && 'none' in this.#deps.owners.now()) {
+          way.release();
+          return here();
+        }
         const owner = await this.#owner(way.signal, began);
         if (way.signal.aborted) return;
         if ('here' in owner) {
@@ -143,13 +171,21 @@ export class Forwarder {
           return here();
         }
         if (forwarded) return misdirect();
+        this.#goesTo(nameOf(owner.address));
         const from = this.#deps.from(req);
         if (!from) throw noHost();
         const { address } = owner;
-        const told = [forwardedHeader, headers.sign(req, from)] as const;
+        const told = [
+          forwardedHeader,
+          headers.sign({ method: req.method, url: targetOf(req) }, from),
+        ] as const;
         if ((await way.attempt(address, told)) === 'done') {
           this.#failing.delete(nameOf(address));
           return;
+        }
+        if (anyway) {
+          way.release();
+          return here();
         }
         const name = nameOf(address);
         const since = this.#failed(name);

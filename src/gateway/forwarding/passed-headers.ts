@@ -6,6 +6,11 @@ import { connectionTokens, isHopByHop } from '../request-headers.ts';
 /** What the next process is told of the client: a header of ours, and its value. */
 export type ToldHeader = readonly [name: string, value: string];
 
+/** The target of a request, also where a router has cut it. */
+export function targetOf(req: IncomingMessage): string {
+  return (req as { originalUrl?: string }).originalUrl ?? req.url ?? '/';
+}
+
 /** Methods that have a body as a rule: one without a body says so. */
 const bodied: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 

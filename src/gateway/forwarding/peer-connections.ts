@@ -47,9 +47,8 @@ export class PeerConnections {
     return sent;
   }
 
-  /** Cuts what is open to any other address: the one that ran functions before is gone, or has ended its answers. */
-  keepOnly(address: PeerAddress | undefined): void {
-    const kept = address && nameOf(address);
+  /** Cuts what is open to any other address than that: its name (`nameOf`). */
+  keepOnly(kept: string | undefined): void {
     for (const [name, agent] of this.#agents) {
       if (name === kept) continue;
       agent.destroy();

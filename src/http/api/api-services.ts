@@ -6,6 +6,7 @@ import type { TokenExchange } from '../../auth/token-exchange.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Followers } from '../../events/followers.ts';
 import type { WebhookService } from '../../events/webhook-service.ts';
+import type { Forwarder } from '../../gateway/forwarding/forwarder.ts';
 import type { Collector } from '../../maintenance/collector.ts';
 import type { Retainer } from '../../maintenance/retainer.ts';
 import type { ScrubControl } from '../../ports/scrub.ts';
@@ -47,6 +48,8 @@ export interface ApiServices extends Services {
   readonly scrub: ScrubControl;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;
+  /** To the replica that runs functions. Undefined: there is one process alone. */
+  readonly forwarder?: Pick<Forwarder, 'request'> | undefined;
   /** Undefined: nothing runs here. */
   readonly functions?: FunctionServices | undefined;
   /** Undefined: no functions here. */

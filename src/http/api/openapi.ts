@@ -1,3 +1,4 @@
+import { atOwner } from './at-owner.ts';
 import { patterns } from './formats.ts';
 import type { Access, ReplyDoc, Route } from './route.ts';
 import { object, type Schema } from './schema.ts';
@@ -228,6 +229,7 @@ export function refusalsOf(route: Route): number[] {
   }
   if (body || rawBody) for (const status of [408, 413, 415]) statuses.add(status);
   if (idempotent) statuses.add(409);
+  if (atOwner(route.operationId)) statuses.add(502);
   if (method !== 'GET') for (const status of [412, 507]) statuses.add(status);
   return [...statuses].sort((a, b) => a - b);
 }

@@ -3,6 +3,7 @@ import { isDeeperThan } from '../../oci/bounded-json.ts';
 import { describe, type ErrorInfo, RegistryError, refuse } from '../../oci/errors.ts';
 import { createFormLimit } from '../token-endpoint.ts';
 import type { ApiServices } from './api-services.ts';
+import { atOwner } from './at-owner.ts';
 import { createEndpoint } from './endpoint.ts';
 import type { Route } from './route.ts';
 import { sendApiError } from './send.ts';
@@ -23,13 +24,15 @@ export function createApiRouter(services: ApiServices, routes: readonly Route[])
   for (const [path, siblings] of byPath) {
     for (const route of siblings) {
       const method = route.method.toLowerCase() as Lowercase<typeof route.method>;
-      const reads = route.body ? [limit, requireJson, json] : [];
+      // Before a body is read: whoever answers reads it.
+      const elsewhere = forwarding(services, route);
+      const reads = route.body ? [...elsewhere, limit, requireJson, json] : elsewhere;
       const sibling = siblings.find((one) => one.method === 'GET');
       if (route.bodyLimit === undefined) {
         router[method](path, ...reads, createEndpoint(services, route, sibling));
       } else {
         const readLater = inTurn([limit, requireJson, jsonReader(route.bodyLimit)]);
-        router[method](path, createEndpoint(services, route, sibling, readLater));
+        router[method](path, ...elsewhere, createEndpoint(services, route, sibling, readLater));
       }
     }
     const allowed = siblings.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));
@@ -55,6 +58,14 @@ export function createApiRouter(services: ApiServices, routes: readonly Route[])
 }
 
 type Step = (req: Request, res: Response, next: NextFunction) => void;
+
+/** Leaves requests to the replica that runs functions, where that is another. */
+function forwarding({ forwarder }: ApiServices, { operationId }: Route): Step[] {
+  const at = atOwner(operationId);
+  if (!forwarder || !at) return [];
+  const anyway = at === 'better';
+  return [(req, res, next) => void forwarder.request(req, res, () => next(), { anyway })];
+}
 
 function jsonReader(limit: number): Step {
   return express.json({

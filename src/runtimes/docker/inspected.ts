@@ -22,6 +22,7 @@ export interface Inspected {
     readonly Type: string;
     readonly Name?: string;
     readonly Source: string;
+    readonly Destination?: string;
   }[];
   readonly SizeRw?: number;
 }
@@ -35,6 +36,7 @@ export interface Listed {
   readonly State: string;
   readonly Labels: Readonly<Record<string, string>> | null;
   readonly NetworkSettings?: Inspected['NetworkSettings'];
+  readonly Mounts?: Inspected['Mounts'];
 }
 
 const states: Readonly<Record<string, RuntimeInstance['state']>> = {
@@ -62,14 +64,14 @@ export function exitOf(state: Inspected['State']): InstanceExit {
 /** Undefined where the container is no instance of Gantry's. */
 export function instanceOf(inspected: Inspected): RuntimeInstance | undefined {
   const { Id, State, Config, NetworkSettings } = inspected;
-  const instance = of(Id, State.Status, Config.Labels, NetworkSettings);
+  const instance = of(Id, State.Status, Config.Labels, NetworkSettings, inspected.Mounts);
   return instance?.state === 'ended' ? { ...instance, exit: exitOf(State) } : instance;
 }
 
 /** The same, without how it ended. */
 export function listedInstance(entry: Listed): RuntimeInstance | undefined {
   if (entry.State === 'removing') return undefined;
-  return of(entry.Id, entry.State, entry.Labels, entry.NetworkSettings);
+  return of(entry.Id, entry.State, entry.Labels, entry.NetworkSettings, entry.Mounts);
 }
 
 function of(
@@ -77,10 +79,15 @@ function of(
   status: string,
   labels: Listed['Labels'],
   networks: Inspected['NetworkSettings'] | undefined,
+  mounts: Inspected['Mounts'],
 ): RuntimeInstance | undefined {
   const read = readLabels(labels);
   if (!read) return undefined;
   const state = stateOf(status);
   const runs = state === 'running' || state === 'frozen';
-  return { id, ...read, state, address: runs ? addressOf(networks) : undefined, exit: undefined };
+  const files = (mounts ?? [])
+    .filter(({ Type, Destination }) => Type === 'bind' && Destination !== undefined)
+    .map(({ Source, Destination }) => ({ path: Destination!, source: Source }));
+  const address = runs ? addressOf(networks) : undefined;
+  return { id, ...read, state, address, exit: undefined, files };
 }

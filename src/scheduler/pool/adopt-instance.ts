@@ -1,9 +1,12 @@
 import type { RuntimeInstance } from '../../ports/runtime-driver.ts';
+import type { InstanceEnvironment } from '../instance.ts';
 import { withDeadline } from '../timers.ts';
+import { filesPath } from '../token-files.ts';
 import { engineLimits } from './engine-limits.ts';
 import { Instance } from './instance-record.ts';
 import type { PoolContext } from './pool-context.ts';
 import type { ReconciledPools } from './reconciler.ts';
+import type { ServicePool } from './service-pool.ts';
 
 /**
  * A container of ours that nobody here knows, as an earlier process left it: taken over where its deployment is
@@ -49,7 +52,7 @@ async function tryAdopt(
   if (present !== fingerprint) return 'its settings changed';
   // Resolving again keeps its files fresh from now on, at the same paths.
   const resolved = await deps.environment
-    .resolve(target, runtime.instanceId)
+    .resolve(target, runtime.instanceId, runtime.files?.find(isTokens)?.source)
     .catch(() => undefined);
   if (resolved?.fingerprint !== fingerprint) return 'its settings changed';
   const port = deps.contracts.portOf(target.service, resolved.env);
@@ -81,8 +84,40 @@ async function tryAdopt(
   if (!memory.take(instance.id, instance.memory, true)) return 'there is no memory for it';
   pool.instances.add(instance);
   context.index.set(instance.id, { pool, instance });
+  if (!sameFiles(runtime, resolved)) replaceLater(context, pool, instance);
   instance.announce();
   life.adopt(instance, port, runtime.state === 'frozen');
   pool.changed(instance);
   return undefined;
+}
+
+/** Its token is fresh for half an hour at least; whoever made it cannot be relied on to keep it. */
+const staleFilesMs = 15 * 60_000;
+
+function isTokens({ path }: { readonly path: string }): boolean {
+  return path === filesPath;
+}
+
+/** Whether what keeps files fresh here does so where they are mounted. */
+function sameFiles(runtime: RuntimeInstance, resolved: InstanceEnvironment): boolean {
+  const { files } = runtime;
+  if (!files) return true;
+  return resolved.files.every(({ path, source }) => {
+    const mounted = files.find((one) => one.path === path);
+    return !mounted || mounted.source === source;
+  });
+}
+
+/** One whose files lie in the data folder of a replica that this one cannot reach. */
+function replaceLater({ deps }: PoolContext, pool: ServicePool, instance: Instance): void {
+  deps.log.warn(
+    'the token of an instance is in the data folder of another replica: it is replaced within 15 minutes',
+    { instance: instance.id },
+  );
+  deps.timers.after(staleFilesMs, () => {
+    if (instance.over || instance.ending !== undefined) return;
+    const present = instance.fingerprint;
+    instance.fingerprint = 'files of another replica';
+    if (present !== undefined) pool.fingerprintIs(present);
+  });
 }

@@ -67,6 +67,8 @@ class EnginePool implements FunctionPool {
   readonly #reconciler: Reconciler;
   readonly #stop = new AbortController();
   #closing = false;
+  /** What an earlier process left is taken over by now, as far as the engine could be asked. */
+  #found: Promise<void> | undefined;
 
   constructor(deps: PoolDeps) {
     this.#deps = deps;
@@ -101,11 +103,23 @@ class EnginePool implements FunctionPool {
 
   async start(): Promise<void> {
     this.#scale();
-    await this.#reconciler.start();
+    const finding = this.#reconciler.start();
+    const late = new AbortController();
+    const { timers, settings } = this.#deps;
+    this.#found = Promise.race([
+      finding,
+      pause(timers, settings.engineWaitMs, late.signal),
+    ]).finally(() => {
+      this.#found = undefined;
+      late.abort();
+    });
+    await finding;
   }
 
   acquire(target: ActivationTarget, request: ActivationRequest): Promise<InstanceLease> {
     if (this.#closing) return Promise.reject(refusals.shuttingDown());
+    // Else it would start an instance beside one that runs and is not known yet.
+    if (this.#found) return this.#found.then(() => this.acquire(target, request));
     return this.#poolOf(target).requests.acquire(request);
   }
 

@@ -47,6 +47,22 @@ export function leasesContract(
     assert.deepEqual(other, { epoch: 1 });
   });
 
+  test('a lease says where its holder is reached, and never where another one was', async (t) => {
+    const db = await open(t);
+    const take = (holder: string, address?: string, ms = -1) =>
+      db.writer.run('AcquireLease', { name, holder, ttlMs: ms, address });
+    const address = async () => (await db.leases.find(name))?.address;
+    await take('a');
+    assert.equal(await address(), undefined);
+    await take('a', 'http://10.0.0.1:5050');
+    assert.equal(await address(), 'http://10.0.0.1:5050');
+    await take('b');
+    assert.equal(await address(), undefined);
+    await take('b', 'http://10.0.0.2:5050', ttlMs);
+    await take('a', 'http://10.0.0.1:5050');
+    assert.equal(await address(), 'http://10.0.0.2:5050');
+  });
+
   test('a former leader writes nothing more', async (t) => {
     const db = await open(t);
     const team = { id: 'team_1', slug: 'acme', name: 'Acme', plan: 'pro', createdAt: 0 } as const;

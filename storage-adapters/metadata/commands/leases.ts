@@ -4,37 +4,43 @@ import { type Executor, query } from '../database.ts';
 import type { Command } from './command.ts';
 
 /** Another's lease is left alone unless its time is over; a new holder gets a new epoch. */
-const acquire = query<{ name: string; holder: string; ttlMs: number }, { epoch: number }>(
-  (db, p, { now }) =>
-    db
-      .insertInto('leases')
-      .values((e) => ({
-        name: p('name'),
-        holder: p('holder'),
-        epoch: 1,
-        expires_at: e(now, '+', p('ttlMs')),
-      }))
-      .onConflict((c) =>
-        c
-          .column('name')
-          .doUpdateSet((e) => ({
-            holder: e.ref('excluded.holder'),
-            epoch: e
-              .case()
-              .when('leases.holder', '=', e.ref('excluded.holder'))
-              .then(e.ref('leases.epoch'))
-              .else(e('leases.epoch', '+', 1))
-              .end(),
-            expires_at: e.ref('excluded.expires_at'),
-          }))
-          .where((e) =>
-            e.or([
-              e('leases.holder', '=', e.ref('excluded.holder')),
-              e('leases.expires_at', '<=', now),
-            ]),
-          ),
-      )
-      .returning('leases.epoch'),
+const acquire = query<
+  { name: string; holder: string; ttlMs: number; address: string | null },
+  { epoch: number }
+>((db, p, { now }) =>
+  db
+    .insertInto('leases')
+    .values((e) => ({
+      name: p('name'),
+      holder: p('holder'),
+      epoch: 1,
+      expires_at: e(now, '+', p('ttlMs')),
+      address: p('address'),
+      address_of: p('holder'),
+    }))
+    .onConflict((c) =>
+      c
+        .column('name')
+        .doUpdateSet((e) => ({
+          holder: e.ref('excluded.holder'),
+          epoch: e
+            .case()
+            .when('leases.holder', '=', e.ref('excluded.holder'))
+            .then(e.ref('leases.epoch'))
+            .else(e('leases.epoch', '+', 1))
+            .end(),
+          expires_at: e.ref('excluded.expires_at'),
+          address: e.ref('excluded.address'),
+          address_of: e.ref('excluded.address_of'),
+        }))
+        .where((e) =>
+          e.or([
+            e('leases.holder', '=', e.ref('excluded.holder')),
+            e('leases.expires_at', '<=', now),
+          ]),
+        ),
+    )
+    .returning('leases.epoch'),
 );
 const release = query<{ name: string; holder: string }>((db, p) =>
   db
@@ -51,7 +57,8 @@ const current = query<{ name: string; epoch: number }, { epoch: number }>((db, p
     .where('epoch', '=', p('epoch')),
 );
 
-export const acquireLease: Command<'AcquireLease'> = async (tx, args) => acquire.get(tx, args);
+export const acquireLease: Command<'AcquireLease'> = async (tx, { address, ...args }) =>
+  acquire.get(tx, { ...args, address: address ?? null });
 
 export const releaseLease: Command<'ReleaseLease'> = async (tx, args) => {
   await release.run(tx, args);

@@ -10,6 +10,7 @@ import { retention } from './005-retention.ts';
 import { replicas } from './006-replicas.ts';
 import { scrub } from './007-scrub.ts';
 import { scale } from './008-scale.ts';
+import { peers } from './009-peers.ts';
 import { domains } from './011-domains.ts';
 
 /** In order; a released one never changes. */
@@ -22,6 +23,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   replicas,
   scrub,
   scale,
+  peers,
   domains,
 ];
 

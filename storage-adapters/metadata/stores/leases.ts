@@ -5,11 +5,13 @@ interface LeaseRow {
   holder: string;
   epoch: number;
   remaining: number;
+  address: string | null;
+  address_of: string | null;
 }
 const find = query<{ name: string }, LeaseRow>((db, p, { now }) =>
   db
     .selectFrom('leases')
-    .select(['holder', 'epoch'])
+    .select(['holder', 'epoch', 'address', 'address_of'])
     .select((e) => e('expires_at', '-', now).as('remaining'))
     .where('name', '=', p('name')),
 );
@@ -20,7 +22,10 @@ export function leasesStore(db: Executor): Leases {
       then(
         find.get(db, { name }),
         (row): Lease | undefined =>
-          row && { name, holder: row.holder, epoch: row.epoch, remainingMs: row.remaining },
+          row && {
+            ...{ name, holder: row.holder, epoch: row.epoch, remainingMs: row.remaining },
+            address: row.address_of === row.holder ? (row.address ?? undefined) : undefined,
+          },
       ),
   };
 }
