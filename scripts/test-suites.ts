@@ -179,6 +179,7 @@ export const suites: readonly Suite[] = [
     tools: 'all',
     notQuick: 'real clients take minutes: run npm test, or npm test -- --only clients',
   },
+  onTopology('on-workers', 'filesystem+sqlite+workers', 'spec and clients on two processes'),
   onTopology('on-s3', 's3+sqlite', 'spec and clients with blobs on S3'),
   onTopology(
     'on-postgres',
@@ -208,7 +209,7 @@ export const suites: readonly Suite[] = [
     about: 'broken S3, full disks, memory, stops and restarts',
     files: [`conformance/faults/!(${crashes}).test.ts`],
     atOnce: 1,
-    budget: 3.5,
+    budget: 4.5,
     limit: 60,
     tools: 'all',
     notQuick: 'faults take minutes: run npm test, or npm test -- --only faults',
