@@ -37,6 +37,7 @@ import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
 import type { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
+import { CollectionPlans } from './maintenance/collection-plan.ts';
 import { Collector } from './maintenance/collector.ts';
 import { Leader, leadsAlone } from './maintenance/leader.ts';
 import { createMeasurer } from './maintenance/measure.ts';
@@ -46,6 +47,7 @@ import { createLogger, type Logger } from './observability/logger.ts';
 import { describe } from './oci/errors.ts';
 import type { BlobStore } from './ports/blob-store.ts';
 import { systemClock } from './ports/clock.ts';
+import type { CollectionPlanner } from './ports/collection-plan.ts';
 import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
 import type { ScrubControl } from './ports/scrub.ts';
@@ -214,6 +216,7 @@ async function compose(
   const collector = new Collector(
     {
       ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay, leads },
+      newId: () => newId('col'),
       discarded: () => sweeper.wake(),
       failed: (cause) =>
         logger.warn('collection failed, will be tried again', { cause: describe(cause) }),
@@ -236,6 +239,7 @@ async function compose(
   opened.push(() => retainer.stop());
   const scrubber = openScrubber(config, { metadata, store, leading, clock, logger, metrics });
   opened.push(() => scrubber.stop());
+  const collectionPlans = new CollectionPlans(metadata.collectionPlan, clock);
   const scrub = openScrubDesk(config, metadata, clock, () => scrubber.wake());
   const imageIntake = await ImageIntake.open(join(config.data, 'spool'), {
     ...{ blobs: metadata.blobs, blobPush, passed },
@@ -249,6 +253,7 @@ async function compose(
     ownIssuer: () => url,
     status: () => statusOf(config, url, startedAt),
     scrub,
+    collectionPlans,
     audit: (entry) => audit.record(recordOfSocket(entry)),
   });
   const sessions = new BrowserSessions({
@@ -289,6 +294,7 @@ async function compose(
     imageIntake,
     collector,
     retainer,
+    collectionPlans,
     scrub,
     get runtime() {
       return functions?.current.runtime;
@@ -414,6 +420,7 @@ export async function openOffline(
     ownIssuer: () => url,
     status: () => statusOf(config, url),
     scrub: openScrubDesk(config, metadata, systemClock),
+    collectionPlans: new CollectionPlans(metadata.collectionPlan, systemClock),
   });
   return {
     admin,
@@ -433,6 +440,7 @@ function adminOf(
     ownIssuer: () => string;
     status: () => AdminStatus;
     scrub: ScrubControl;
+    collectionPlans: CollectionPlanner;
     audit?: (entry: AuditEntry) => void;
   },
 ): Admin {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { addBackupCommands, type Upkeep } from './commands/backup.ts';
+import { addCollectionCommands } from './commands/collection.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addAccountCommands, addMemberCommands } from './commands/people.ts';
 import { addPolicyCommands } from './commands/policy.ts';
@@ -50,6 +51,7 @@ Examples:
   addPolicyCommands(admin, run);
   addRepositoryCommands(admin, run);
   addKeyCommands(admin, run);
+  addCollectionCommands(admin, run);
   addScrubCommands(admin, run);
   addBackupCommands(admin, upkeep, out);
   return program;

@@ -22,6 +22,7 @@ import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
 import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
+import { CollectionPlans } from '../maintenance/collection-plan.ts';
 import { Collector } from '../maintenance/collector.ts';
 import { ManifestUses } from '../maintenance/last-use.ts';
 import { leadsAlone } from '../maintenance/leader.ts';
@@ -162,6 +163,7 @@ export async function openApplication(
     ...{ idleMs: 3_600_000, lifetimeMs: 86_400_000 },
   });
   const cookies = new SessionCookies({ sessions, origins });
+  const collectionPlans = new CollectionPlans(metadata.collectionPlan, clock);
   const scrub = new ScrubDesk({
     ...{ ...metadata, clock, newId: () => newId('scr'), wake: () => {} },
     ...{ rate: 2 ** 20, intervalMs: undefined },
@@ -231,9 +233,9 @@ export async function openApplication(
       },
       undefined,
     ),
-    scrub,
+    ...{ scrub, collectionPlans },
     admin: createAdmin({
-      scrub,
+      ...{ scrub, collectionPlans },
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,

@@ -20,6 +20,8 @@ export interface CollectorDeps {
   /** Bytes of blobs are to be removed. */
   readonly discarded: () => void;
   readonly failed: (cause: unknown) => void;
+  /** Runs that take something away are written down with it. */
+  readonly newId?: () => string;
   /** What a run freed. */
   readonly freed?: (bytes: number) => void;
 }
@@ -73,7 +75,8 @@ export class Collector {
   /** One at a time: who asks during a run gets that one. */
   run(): Promise<CollectionRun> {
     this.#running ??= this.#collect(false)
-      .then((run) => {
+      .then(async (run) => {
+        await this.#record(run);
         this.#unreferenced.forget();
         this.#last = run;
         return run;
@@ -110,6 +113,16 @@ export class Collector {
       this.#deps.freed?.(blobs.bytes);
     }
     return { dryRun, startedAt, endedAt: this.#deps.clock.now(), links, blobs };
+  }
+
+  async #record({ startedAt, endedAt, links, blobs }: CollectionRun): Promise<void> {
+    const { writer, newId, failed } = this.#deps;
+    if (!newId || links.collected + blobs.collected === 0) return;
+    const counts = { links: links.collected, blobs: blobs.collected, bytes: blobs.bytes };
+    // It is done all the same.
+    await writer
+      .run('RecordCollection', { id: newId(), startedAt, endedAt, ...counts })
+      .catch(failed);
   }
 
   /** `lost` of a dry run: digests that would lose a link, and how many. */

@@ -1,6 +1,7 @@
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { LayerCompression } from '../oci/media-types.ts';
 import type { BlobRow, Measure } from './blobs.ts';
+import type { CollectionPlanCommands } from './collection-plan.ts';
 import type { ApiCommands } from './commands-api.ts';
 import type { CollectionCommands } from './commands-collection.ts';
 import type { EventCommands } from './commands-events.ts';
@@ -90,6 +91,7 @@ export interface Commands
     TrashCommands,
     RetentionCommands,
     ScrubCommands,
+    CollectionPlanCommands,
     RepositoryCommands {
   CreateTeam: { args: Team; result: null };
   SetTeamPlan: { args: { teamId: string; plan: PlanName }; result: null };

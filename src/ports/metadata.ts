@@ -1,6 +1,7 @@
 import type { AuditRows } from './audit.ts';
 import type { Blobs } from './blobs.ts';
 import type { Collection } from './collection.ts';
+import type { CollectionPlanStore } from './collection-plan.ts';
 import type { CommandWriter } from './commands.ts';
 import type { DomainClaims } from './domains.ts';
 import type { Events } from './events.ts';
@@ -39,6 +40,7 @@ export interface Metadata {
   readonly retention: RetentionStore;
   readonly blobs: Blobs;
   readonly collection: Collection;
+  readonly collectionPlan: CollectionPlanStore;
   readonly scrub: ScrubStore;
   readonly uploads: Uploads;
   readonly teams: Teams;

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
+import type { CollectionPlanner } from '../ports/collection-plan.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import type { ScrubControl } from '../ports/scrub.ts';
@@ -27,6 +28,7 @@ export interface AdminDeps {
   /** The plan of teams that are made without one. */
   readonly plan: PlanName;
   readonly status: () => AdminStatus;
+  readonly collectionPlans: CollectionPlanner;
   readonly scrub: ScrubControl;
   /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;

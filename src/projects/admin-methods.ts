@@ -1,4 +1,5 @@
 import type { LayerCompression } from '../oci/media-types.ts';
+import type { CollectionRecord, CollectionSummary } from '../ports/collection-plan.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { ProjectFunctions, ProjectSettings } from '../ports/projects.ts';
 import type { Visibility } from '../ports/repositories.ts';
@@ -11,6 +12,8 @@ import type { Action } from '../ports/trust-policies.ts';
 export type {
   Account,
   Action,
+  CollectionRecord,
+  CollectionSummary,
   KeyPurpose,
   LayerCompression,
   Member,
@@ -66,6 +69,14 @@ export interface AdminMethods {
   'key.list': { params: Record<string, never>; result: { keys: KeyView[] } };
   /** `now`: those before it are good for nothing any more, and what they signed neither. */
   'key.rotate': { params: { purpose: KeyPurpose; now?: boolean }; result: KeyRotationView };
+
+  /** What collections would free, by repository: totals, and those that free most. */
+  'collection.plan': {
+    params: { repository?: string; repositories?: number; roots?: number };
+    result: CollectionSummary;
+  };
+  /** The last runs that took something away. */
+  'collection.list': { params: Record<string, never>; result: { runs: CollectionRecord[] } };
 
   'scrub.status': { params: Record<string, never>; result: ScrubStatus };
   /** What was found, a page at a time, by digest; `next` as repository.list has it. */

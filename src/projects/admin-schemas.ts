@@ -182,6 +182,15 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
   'key.list': params({}),
   'key.rotate': params({ purpose: oneOf(...keyPurposes), now: onOrOff }, ['purpose']),
 
+  'collection.plan': params({
+    repository: reference('repository as team/project/repository'),
+    repositories: {
+      ...{ type: 'integer', minimum: 1, maximum: 100_000 },
+      description: 'a number from 1 to 100000',
+    },
+    roots: { type: 'integer', minimum: 0, maximum: 10_000, description: 'a number to 10000' },
+  }),
+  'collection.list': params({}),
   'scrub.status': params({}),
   'scrub.list': params({
     after: reference('digest of a blob'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteMetadata } from '../../storage-adapters/metadata/sqlite.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
+import { CollectionPlans } from '../maintenance/collection-plan.ts';
 import { ScrubDesk } from '../maintenance/scrub-desk.ts';
 import type { ErrorInfo } from '../oci/errors.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -39,6 +40,7 @@ export async function adminKit(t: TestContext): Promise<AdminKit> {
   const admin = createAdmin({
     metadata,
     clock,
+    collectionPlans: new CollectionPlans(metadata.collectionPlan, clock),
     scrub: new ScrubDesk({
       ...{ ...metadata, clock, newId: () => newId('scr'), wake: () => {} },
       ...{ rate: 2 ** 20, intervalMs: undefined },

@@ -2,6 +2,7 @@ import { RegistryError, refuse } from '../oci/errors.ts';
 import { quote } from '../oci/quote.ts';
 import type { TrustPolicy } from '../ports/trust-policies.ts';
 import { targetOf } from './admin-audit.ts';
+import { collectionHandlers } from './admin-collection.ts';
 import type { AdminDeps, Handlers } from './admin-context.ts';
 import { keyHandlers } from './admin-keys.ts';
 import { AdminLookup } from './admin-lookup.ts';
@@ -85,6 +86,7 @@ function handlersOf(deps: AdminDeps): Handlers {
     ...keyHandlers(deps),
     ...repositoryHandlers(deps, lookup),
     ...scrubHandlers(deps, lookup),
+    ...collectionHandlers(deps, lookup),
   };
 }
 
@@ -97,7 +99,7 @@ function withHint(error: RegistryError, method: AdminMethod): RegistryError {
 
 /** Two methods read unless they are given something to change. */
 function isWrite(method: AdminMethod, params: unknown): boolean {
-  if (/^status$|\.(list|status|show)$/.test(method)) return false;
+  if (/^status$|\.(list|status|show|plan)$/.test(method)) return false;
   const given = typeof params === 'object' && params !== null ? Object.keys(params).length : 0;
   return !((method === 'project.settings' || method === 'repository.visibility') && given <= 1);
 }

@@ -5,6 +5,7 @@ export type IdPrefix =
   | 'acc'
   | 'att'
   | 'aud'
+  | 'col'
   | 'dlv'
   | 'dpl'
   | 'evt'

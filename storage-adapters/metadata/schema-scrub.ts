@@ -31,5 +31,14 @@ export interface ScrubSchema {
     unreadable: number;
     manifests: number;
   };
+  /** That took something away. */
+  collection_runs: {
+    id: string;
+    started_at: number;
+    ended_at: number;
+    links: number;
+    blobs: number;
+    bytes: number;
+  };
   scrub_state: { name: string; value: string };
 }

@@ -9,6 +9,7 @@ import type { WebhookService } from '../../events/webhook-service.ts';
 import type { Forwarder } from '../../gateway/forwarding/forwarder.ts';
 import type { Collector } from '../../maintenance/collector.ts';
 import type { Retainer } from '../../maintenance/retainer.ts';
+import type { CollectionPlanner } from '../../ports/collection-plan.ts';
 import type { ScrubControl } from '../../ports/scrub.ts';
 import type { Admin } from '../../projects/admin.ts';
 import type { ImageIntake } from '../../registry/archives/intake.ts';
@@ -45,6 +46,7 @@ export interface ApiServices extends Services {
   readonly webhooks: WebhookService;
   readonly collector: Collector;
   readonly retainer: Retainer;
+  readonly collectionPlans: CollectionPlanner;
   readonly scrub: ScrubControl;
   /** What functions do now; what they did is in the stores. Undefined: none run here. */
   readonly records?: LiveRecords | undefined;

@@ -144,6 +144,63 @@ export function collectionContract(
     assert.deepEqual(await due(), ['upl_again', 'upl_blob']);
   });
 
+  test('a plan reads deleted images, loose blobs, and who keeps what', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const other = await ensure(db, 'other');
+    const [own, both, named, loose] = [
+      await addBlob(db, repository.id, 'own'),
+      await addBlob(db, repository.id, 'both'),
+      await addBlob(db, repository.id, 'named'),
+      await addBlob(db, repository.id, 'loose'),
+    ];
+    await db.writer.run('LinkBlob', { repositoryId: other.id, digest: both.digest, now });
+    const blobs = [own.digest, both.digest, named.digest];
+    const gone = manifest(repository.id, 'gone', { blobs, tags: ['v1'], platform: 'linux/amd64' });
+    await db.writer.run('PutManifest', gone);
+    const stays = manifest(repository.id, 'stays', { blobs: [named.digest] });
+    await db.writer.run('PutManifest', stays);
+    const until = later + blobLeaseMs;
+    await db.writer.run('DeleteManifest', {
+      ...{ repositoryId: repository.id, digest: gone.digest, actor: 'ada', now },
+      restorableUntil: until,
+    });
+    const { collectionPlan: plan } = db;
+    const name = 'acme/shop/web';
+    const listed = await plan.repositories(undefined, 10);
+    assert.deepEqual(listed.map((one) => one.name).sort(), ['acme/shop/other', name]);
+    assert.deepEqual(await plan.repositories(listed[1]!.id, 10), []);
+    assert.deepEqual(await plan.repository(repository.id), { id: repository.id, name });
+    const [part] = await plan.deleted(repository.id, undefined, 10);
+    assert.deepEqual(part, {
+      ...{ digest: gone.digest, mediaType: gone.mediaType, size: 4, platform: 'linux/amd64' },
+      ...{ artifactType: undefined, subject: undefined, manifests: [], tags: ['v1'] },
+      ...{ blobs: [...blobs].sort(), expiresAt: until },
+    });
+    assert.deepEqual(await plan.deleted(repository.id, gone.digest, 10), []);
+    const found = await plan.loose(repository.id, undefined, later, 10);
+    assert.deepEqual(found, { last: undefined, digests: [loose.digest] });
+    const full = await plan.loose(repository.id, undefined, now, 2);
+    assert.deepEqual(full.digests, []);
+    assert.ok(full.last);
+    const kept = new Map(
+      (await plan.keepers(repository.id, [...blobs, loose.digest])).map((one) => [
+        one.digest,
+        one.kept,
+      ]),
+    );
+    assert.deepEqual(
+      [own, both, named, loose].map((one) => kept.get(one.digest)),
+      [false, true, true, false],
+    );
+    const run = { startedAt: now, endedAt: later, links: 2, blobs: 1, bytes: 5 };
+    for (let n = 100; n < 205; n += 1)
+      await db.writer.run('RecordCollection', { id: `col_${n}`, ...run });
+    const runs = await plan.runs(1_000);
+    assert.equal(runs.length, 100);
+    assert.deepEqual(runs[0], { id: 'col_204', ...run });
+  });
+
   test('whole tables are read page by page', async (t) => {
     const db = await open(t);
     const { repository } = await populate(db);

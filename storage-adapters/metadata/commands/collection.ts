@@ -1,3 +1,4 @@
+import type { CollectionRecord } from '../../../src/ports/collection-plan.ts';
 import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
 import { query } from '../database.ts';
 import type { Command } from './command.ts';
@@ -47,6 +48,31 @@ const removeMeasures = query<{ digest: string }>((db, p) =>
 const removeFault = query<{ digest: string }>((db, p) =>
   db.deleteFrom('blob_faults').where('digest', '=', p('digest')),
 );
+const insertRun = query<CollectionRecord>((db, p) =>
+  db.insertInto('collection_runs').values({
+    ...{ id: p('id'), started_at: p('startedAt'), ended_at: p('endedAt') },
+    ...{ links: p('links'), blobs: p('blobs'), bytes: p('bytes') },
+  }),
+);
+const runsKept = 100;
+const pruneRuns = query<object>((db) =>
+  db.deleteFrom('collection_runs').where('id', 'in', (e) =>
+    e
+      .selectFrom('collection_runs')
+      .select('id')
+      .orderBy('started_at', 'desc')
+      .orderBy('id', 'desc')
+      // SQLite has no offset without a limit.
+      .limit(1_000)
+      .offset(runsKept),
+  ),
+);
+
+export const recordCollection: Command<'RecordCollection'> = async (tx, run) => {
+  await insertRun.run(tx, run);
+  await pruneRuns.run(tx, {});
+  return null;
+};
 
 export const renewLease: Command<'RenewLease'> = async (tx, args) => {
   const { repositoryId, digest, now, leaseMs = blobLeaseMs } = args;

@@ -117,6 +117,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   RenewLease: collection.renewLease,
   CollectLinks: collection.collectLinks,
   CollectBlobs: collection.collectBlobs,
+  RecordCollection: collection.recordCollection,
   RecordVerified: scrub.recordVerified,
   QuarantineBlob: scrub.quarantineBlob,
   RecordUnreadable: scrub.recordUnreadable,

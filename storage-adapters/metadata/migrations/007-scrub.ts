@@ -2,7 +2,7 @@ import { type Compilable, sql } from 'kysely';
 import type { Dialect } from '../database.ts';
 import { tableBuilder } from './table-builder.ts';
 
-/** When each blob was last read anew, and what was found wrong. Blobs of before are read first. */
+/** What collections took away; when each blob was last read anew, and what was found wrong. Blobs of before are read first. */
 export function scrub(dialect: Dialect): Compilable[] {
   const { table, index } = tableBuilder(dialect);
   const { integer } = dialect;
@@ -44,6 +44,18 @@ export function scrub(dialect: Dialect): Compilable[] {
         repaired: 'integer',
         unreadable: 'integer',
         manifests: 'integer',
+      },
+      ['id'],
+    ),
+    table(
+      'collection_runs',
+      {
+        id: 'text',
+        started_at: 'integer',
+        ended_at: 'integer',
+        links: 'integer',
+        blobs: 'integer',
+        bytes: 'integer',
       },
       ['id'],
     ),

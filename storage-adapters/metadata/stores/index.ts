@@ -3,6 +3,7 @@ import type { Executor } from '../database.ts';
 import { auditStore } from './audit.ts';
 import { blobsStore } from './blobs.ts';
 import { collectionStore } from './collection.ts';
+import { collectionPlanStore } from './collection-plan.ts';
 import { deploymentsStore } from './deployments.ts';
 import { domainsStore } from './domains.ts';
 import { eventsStore } from './events.ts';
@@ -46,6 +47,7 @@ export function storesOf(
     retention: retentionStore(executor),
     blobs: blobsStore(executor),
     collection: collectionStore(executor),
+    collectionPlan: collectionPlanStore(executor),
     scrub: scrubStore(executor),
     uploads: uploadsStore(executor),
     teams: teamsStore(executor),

@@ -5,6 +5,7 @@ export const metaRows: Rows = {
   getOpenApi: { at: 'public', may: groups.signedIn },
   getDocs: { at: 'public', may: groups.signedIn },
   getCollection: { at: 'operator', may: groups.operator },
+  planCollection: { at: 'operator', may: groups.operator },
   runCollection: {
     ...{ at: 'operator', may: groups.operator },
     sample: () => ({ body: { dryRun: true } }),

@@ -1,6 +1,7 @@
 import type { CollectionRun } from '../../../maintenance/collector.ts';
 import { ok, type Route } from '../route.ts';
-import { nullable, object, time, toTime } from '../schema.ts';
+import { list, nullable, object, time, toTime } from '../schema.ts';
+import { collectionPlanRoute } from './collection-plan.ts';
 
 const count = { type: 'integer', minimum: 0 } as const;
 const run = object(
@@ -29,6 +30,15 @@ const run = object(
   },
   { title: 'CollectionRun' },
 );
+const record = object(
+  {
+    id: { type: 'string' },
+    startedAt: time,
+    endedAt: time,
+    ...{ links: count, blobs: count, bytes: count },
+  },
+  { title: 'CollectionRecord' },
+);
 const viewOf = (done: CollectionRun) => ({
   ...done,
   startedAt: toTime(done.startedAt),
@@ -36,6 +46,7 @@ const viewOf = (done: CollectionRun) => ({
 });
 
 export const collectionRoutes: readonly Route[] = [
+  collectionPlanRoute,
   {
     method: 'GET',
     path: '/collection',
@@ -50,6 +61,9 @@ export const collectionRoutes: readonly Route[] = [
           {
             running: { type: 'boolean' },
             last: nullable(run),
+            runs: list(record, {
+              description: 'The last that took something away, of all replicas, the newest first.',
+            }),
             unreferenced: object(
               {
                 blobs: count,
@@ -66,10 +80,15 @@ export const collectionRoutes: readonly Route[] = [
         ),
       },
     },
-    async handle({ services: { collector } }) {
+    async handle({ services: { collector, collectionPlans } }) {
       const { running, last } = collector;
       const unreferenced = await collector.unreferenced();
-      return ok({ running, last: last ? viewOf(last) : null, unreferenced });
+      const runs = (await collectionPlans.runs()).map((one) => ({
+        ...one,
+        startedAt: toTime(one.startedAt),
+        endedAt: toTime(one.endedAt),
+      }));
+      return ok({ running, last: last ? viewOf(last) : null, runs, unreferenced });
     },
   },
   {
