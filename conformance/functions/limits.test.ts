@@ -85,5 +85,44 @@ functionsSuite({
       );
       assert.equal(await started(world, neighbour), other);
     },
+
+    'a volume over its limit ends who writes, and nobody starts until it is larger': async (
+      world,
+    ) => {
+      const { gantry, functions } = world;
+      await functions.project('POST', '/volumes', {
+        ...{ name: 'small', kind: 'disk', maxBytes: 20 * 2 ** 20 },
+      });
+      const volumes = [{ name: 'small', path: '/kept' }];
+      await functions.service('full', { freezeAfterMs: 0, volumes });
+      const image = functionImage({ version: 'full' });
+      const { serviceHost: host } = await functions.deploy('full', 'latest', image);
+      const own = await started(world, host);
+      const put = (mib: number) =>
+        gantry.ask(host, '/file?path=/kept/file', {
+          method: 'PUT',
+          body: Buffer.alloc(mib << 20, 1),
+        });
+      assert.equal((await put(10)).status, 200);
+      assert.equal(await started(world, host), own, 'what fits is no reason');
+      await put(30).catch(() => undefined);
+      await until(
+        async () => /volume/i.test(await told(world, 'full')) || undefined,
+        'it is ended, with its reason',
+      );
+      await until(
+        async () => /VOLUME_FULL/.test((await gantry.ask(host, '/')).body) || undefined,
+        'none starts',
+        { withinMs: 60_000, everyMs: 500 },
+      );
+      const held = await functions.project<{ usedBytes: number }>('GET', '/volumes/small');
+      assert.ok(held.usedBytes > 20 * 2 ** 20, `${held.usedBytes}`);
+      await functions.project('PATCH', '/volumes/small', { maxBytes: 100 * 2 ** 20 });
+      await until(
+        async () => (await gantry.ask(host, '/')).status === 200 || undefined,
+        'it starts again',
+        { withinMs: 60_000, everyMs: 500 },
+      );
+    },
   },
 });

@@ -155,6 +155,11 @@ export interface DeploymentCommands {
 export interface VolumeCommands {
   /** Rejects with `conflict` where the name is taken. */
   CreateVolume: { args: FunctionVolume; result: null };
+  /** How much a disk may hold. Rejects with `not-found`; with `invalid` where it is a bucket. */
+  UpdateVolume: {
+    args: { projectId: string; name: string; maxBytes: number | undefined };
+    result: FunctionVolume;
+  };
   /** Rejects with `not-found`, or `conflict` where a live deployment attaches it. */
   DeleteVolume: { args: { projectId: string; name: string }; result: FunctionVolume };
 }

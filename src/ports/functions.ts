@@ -208,6 +208,8 @@ export interface FunctionVolume {
         readonly sealedKeys: string;
       }
     | undefined;
+  /** Bytes that a disk may hold; undefined: as many as there is room for. */
+  readonly maxBytes: number | undefined;
   readonly createdAt: number;
   readonly createdBy: string;
 }
@@ -271,6 +273,8 @@ export interface Deployments {
 export interface FunctionVolumes {
   find(projectId: string, name: string): Awaitable<FunctionVolume | undefined>;
   list(projectId: string): Awaitable<FunctionVolume[]>;
+  /** Over all projects: disks that have a limit. */
+  limited(): Awaitable<{ readonly id: string; readonly maxBytes: number }[]>;
   /** Which of `ids` there are, over all projects. */
   existing(ids: readonly string[]): Awaitable<string[]>;
 }

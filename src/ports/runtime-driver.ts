@@ -1,5 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../oci/digest.ts';
+import type { RuntimeVolumes } from './runtime-volumes.ts';
+
+export type { RuntimeVolumes, VolumeSpec } from './runtime-volumes.ts';
 
 /**
  * A place where containers run: an engine of a machine, or a cluster. One driver speaks to one such place.
@@ -206,7 +209,7 @@ export type PortProbe =
   | { readonly listening: 'loopback-only' | 'nowhere'; readonly dial: string };
 
 export interface RuntimeEvent {
-  readonly type: 'started' | 'ended' | 'out-of-memory' | 'removed' | 'disk-full';
+  readonly type: 'started' | 'ended' | 'out-of-memory' | 'removed' | 'disk-full' | 'volume-full';
   readonly id: string;
   readonly instanceId: string;
   readonly at: number;
@@ -247,36 +250,12 @@ export interface RuntimeExec {
   kill(): Promise<void>;
 }
 
-export interface RuntimeVolumes {
-  /** Makes what is missing. Rejects with `invalid-spec` where this place has no such kind. */
-  ensure(volume: VolumeSpec): Promise<void>;
-  /** With all that it holds, for a `disk`; a bucket's objects stay. Rejects with `in-use`. */
-  remove(name: string): Promise<void>;
-  list(): Promise<readonly string[]>;
-}
-
-export interface VolumeSpec {
-  /** Of Gantry's own making: `vol_…`. */
-  readonly name: string;
-  readonly projectId: string;
-  readonly source:
-    | { readonly kind: 'disk' }
-    | {
-        readonly kind: 'bucket';
-        readonly endpoint: string | undefined;
-        readonly region: string | undefined;
-        readonly bucket: string;
-        readonly prefix: string;
-        readonly accessKeyId: string;
-        readonly secretAccessKey: string;
-      };
-}
-
 export type RuntimeFailure =
   | 'no-such-image'
   | 'no-such-platform'
   | 'pull-failed'
   | 'disk-full'
+  | 'volume-full'
   | 'invalid-spec'
   | 'start-failed'
   | 'no-such-instance'

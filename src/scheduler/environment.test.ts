@@ -163,7 +163,7 @@ test('the fingerprint changes with all that an instance is made of, and with not
   await changed("a variable's value");
   await writer.run('CreateVolume', {
     ...{ id: 'vol_1', projectId: 'prj_1', name: 'data', kind: 'disk', bucket: undefined },
-    ...{ createdAt: start, createdBy: 'ada' },
+    ...{ maxBytes: undefined, createdAt: start, createdBy: 'ada' },
   });
   await changed('a volume');
   await changed('settings', { ...settings, args: ['--x'] });
@@ -202,7 +202,7 @@ test('what is missing is named, nothing is made, and no value is in the message'
 
 test('volumes are made where instances run, with their keys opened', async (t) => {
   const { environments, target, writer, ensured } = await open(t);
-  const common = { projectId: 'prj_1', createdAt: start, createdBy: 'ada' };
+  const common = { projectId: 'prj_1', maxBytes: undefined, createdAt: start, createdBy: 'ada' };
   await writer.run('CreateVolume', {
     ...{ ...common, id: 'vol_1', name: 'data', kind: 'disk', bucket: undefined },
   });
@@ -223,7 +223,7 @@ test('volumes are made where instances run, with their keys opened', async (t) =
   ]);
   assert.deepEqual(ensured, [
     { name: 'vol_2', projectId: 'prj_1', source: { kind: 'bucket', ...bucket, ...keys } },
-    { name: 'vol_1', projectId: 'prj_1', source: { kind: 'disk' } },
+    { name: 'vol_1', projectId: 'prj_1', source: { kind: 'disk', maxBytes: undefined } },
   ]);
 });
 

@@ -193,8 +193,8 @@ export class Environments implements EnvironmentSource {
     return own;
   }
 
-  #specOf({ id, projectId, bucket }: FunctionVolume): VolumeSpec {
-    if (!bucket) return { name: id, projectId, source: { kind: 'disk' } };
+  #specOf({ id, projectId, bucket, maxBytes }: FunctionVolume): VolumeSpec {
+    if (!bucket) return { name: id, projectId, source: { kind: 'disk', maxBytes } };
     const { sealedKeys, ...where } = bucket;
     const keys = JSON.parse(this.#deps.open(sealedKeys, volumeContext(id))) as {
       accessKeyId: string;

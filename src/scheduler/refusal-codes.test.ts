@@ -13,7 +13,13 @@ import { refusalCode, refusalCodes, statusOfFailure } from './refusal-codes.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const failures: Record<RuntimeFailure, true> = {
-  ...{ 'no-such-image': true, 'no-such-platform': true, 'pull-failed': true, 'disk-full': true },
+  ...{
+    'no-such-image': true,
+    'no-such-platform': true,
+    'pull-failed': true,
+    'disk-full': true,
+    'volume-full': true,
+  },
   ...{ 'invalid-spec': true, 'start-failed': true, 'no-such-instance': true },
   ...{ 'no-such-path': true, 'in-use': true, unavailable: true },
 };

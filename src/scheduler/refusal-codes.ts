@@ -49,11 +49,19 @@ export const refusalCodes = {
   LAYER_FLAGGED: 503,
   ENVIRONMENT_INVALID: 503,
   FUNCTIONS_OFF: 503,
+  // Another replica runs functions.
+  NOT_OWNER: 421,
+  OWNER_FAILED: 502,
+  NO_OWNER: 503,
+  OWNER_CHANGED: 503,
+  OWNER_UNREACHABLE: 503,
+  CLOCKS_DIFFER: 503,
   // The host.
   NO_ENGINE: 503,
   ENGINE_UNAVAILABLE: 503,
   PULL_FAILED: 503,
   DISK_FULL: 503,
+  VOLUME_FULL: 503,
   INTERNAL: 500,
 } as const;
 

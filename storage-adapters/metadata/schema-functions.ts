@@ -80,6 +80,7 @@ export interface FunctionSchema {
     kind: string;
     /** JSON; its keys are sealed. */
     bucket: string | null;
+    max_bytes: number | null;
     created_at: number;
     created_by: string;
   };

@@ -7,7 +7,7 @@ import type { ApiServices } from './api-services.ts';
 
 /** What the API's handlers call where a container engine is there. Made in compose.ts. */
 export interface RuntimeServices {
-  readonly volumes: Pick<VolumeKeeper, 'removed'>;
+  readonly volumes: Pick<VolumeKeeper, 'removed' | 'limited' | 'usage'>;
   readonly sandboxes: {
     readonly manager: Pick<
       SandboxManager,

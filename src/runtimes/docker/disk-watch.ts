@@ -10,6 +10,8 @@ import { findLayer, folderBytes, type WritableLayer, writtenBytes } from './laye
  * ended within about a second, and many idle ones cost next to nothing.
  */
 export interface DiskWatch {
+  /** Ends a container, frozen or not. */
+  kill(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,7 +41,7 @@ export interface DiskWatchOptions {
   readonly folders?: () => readonly {
     readonly path: string;
     readonly limit: number;
-    readonly over: () => void;
+    readonly over: (used: number) => void;
   }[];
 }
 
@@ -155,8 +157,10 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
       }
     };
     await Promise.all(Array.from({ length: atOnce }, worker));
-    for (const { path, limit, over } of options.folders?.() ?? [])
-      if ((await folderBytes(path).catch(() => 0)) > limit) over();
+    for (const { path, limit, over } of options.folders?.() ?? []) {
+      const used = await folderBytes(path).catch(() => 0);
+      if (used > limit) over(used);
+    }
   }
 
   function complain(message: string): void {
@@ -206,6 +210,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
 
   const ended = loop();
   return {
+    kill,
     async close() {
       closed = true;
       wake();

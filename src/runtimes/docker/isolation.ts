@@ -3,11 +3,13 @@ import type { Buckets } from './buckets/buckets.ts';
 import { watchDisks } from './disk-watch.ts';
 import type { EngineAddress } from './engine-address.ts';
 import type { EngineCalls } from './engine-calls.ts';
+import { label } from './labels.ts';
 import { type NetworkGuard, startNetworkGuard } from './network-guard/guard.ts';
 import { helperLine } from './network-guard/helper-line.ts';
 import { publicEndpoints } from './network-guard/public-endpoints.ts';
 import { hostResolvers } from './network-guard/resolvers.ts';
 import type { Networks } from './networks.ts';
+import { type DockerVolumes, nameInEngine } from './volumes.ts';
 
 /** What keeps instances from the host, from each other, and from filling its disk. */
 export interface Isolation {
@@ -38,6 +40,7 @@ export interface IsolationDeps {
   readonly installation: string;
   readonly network: { readonly pool: string; readonly subnetBits: number };
   readonly buckets: Buckets;
+  readonly volumes: Pick<DockerVolumes, 'limits'>;
   /** Name servers of instances; empty: the host's. */
   readonly dns: readonly string[];
   /** The engine's data folder. */
@@ -62,13 +65,34 @@ export async function startIsolation(deps: IsolationDeps): Promise<Isolation> {
     local: address.local && root && process.platform === 'linux',
     dataRoot: deps.dataRoot,
     intervalMs: settings.diskCheck,
-    folders: deps.buckets.caches,
+    folders: () => [
+      ...deps.buckets.caches(),
+      ...deps.volumes.limits((name, used) => void endUsers(name, used).catch(() => {})),
+    ],
     tell,
     full({ id, instanceId }) {
       const event = { type: 'disk-full', id, instanceId, at: Date.now() } as const;
       for (const listener of listeners) listener(event);
     },
   });
+  /** Of a volume that holds too much; what starts next is refused by the volume. */
+  async function endUsers(name: string, used: number): Promise<void> {
+    const filters = {
+      volume: [nameInEngine(name)],
+      label: [`${label.installation}=${installation}`],
+      status: ['running', 'paused'],
+    };
+    const found = await engine.call<{ Id: string; Labels: Record<string, string> | null }[]>({
+      ...{ method: 'GET', path: '/containers/json', query: { filters: JSON.stringify(filters) } },
+    });
+    if (found.length > 0) tell(`The volume ${name} holds ${used} bytes, more than it may.`);
+    for (const { Id: id, Labels } of found) {
+      const instanceId = Labels?.[label.instance] ?? '';
+      const event = { type: 'volume-full', id, instanceId, at: Date.now() } as const;
+      for (const listener of listeners) listener(event);
+      await watch.kill(id).catch(() => {});
+    }
+  }
   // An engine that does not answer now has its networks swept the next time.
   const sweep = setInterval(() => {
     void networks.removeUnused().catch(() => {});

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { openBuckets } from './buckets/buckets.ts';
 import {
   apiVersion,
@@ -83,7 +84,11 @@ export async function openDockerDriver(
     folder: address.local ? options.bucketFolder : undefined,
     tell: options.isolation?.tell ?? (() => {}),
   });
-  const volumes = openVolumes(engine, { installation, buckets });
+  const looks = address.local && process.getuid?.() === 0 && process.platform === 'linux';
+  const volumes = openVolumes(engine, {
+    ...{ installation, buckets },
+    folder: looks ? join(info.DockerRootDir, 'volumes') : undefined,
+  });
   const images = new Images({
     ...{ engine, pullAddress },
     platform: platformOf(version),
@@ -106,7 +111,7 @@ export async function openDockerDriver(
   const isolation = options.isolation
     ? await startIsolation({
         ...{ engine, address, networks, installation, network, dns, diskQuota },
-        buckets,
+        ...{ buckets, volumes },
         dataRoot: info.DockerRootDir,
         settings: options.isolation,
       })

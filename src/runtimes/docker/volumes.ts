@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   type InstanceMount,
   RuntimeError,
@@ -7,6 +8,7 @@ import {
 import type { Buckets } from './buckets/buckets.ts';
 import { type EngineCalls, statusOf } from './engine-calls.ts';
 import { label } from './labels.ts';
+import { folderBytes } from './layer-usage.ts';
 import { refused } from './refusals.ts';
 
 /** An entry of `HostConfig.Mounts`. */
@@ -20,6 +22,12 @@ export interface EngineMount {
 }
 
 export interface DockerVolumes extends RuntimeVolumes {
+  /** Disks that have a limit, for the watch of disks. `over`: what is done with the bytes that one holds. */
+  limits(over: (name: string, used: number) => void): {
+    readonly path: string;
+    readonly limit: number;
+    readonly over: (used: number) => void;
+  }[];
   /** How an instance of the project gets it. Rejects with `invalid-spec` where the project has no such volume. */
   mountOf(mount: InstanceMount, projectId: string): Promise<EngineMount>;
 }
@@ -32,10 +40,17 @@ interface EngineVolume {
 /** Disks are the engine's named volumes; buckets are mounted on this machine (buckets/). */
 export function openVolumes(
   engine: EngineCalls,
-  options: { readonly installation: string; readonly buckets?: Buckets },
+  options: {
+    readonly installation: string;
+    readonly buckets?: Buckets;
+    /** Where the engine keeps volumes, if this process may look there. */
+    readonly folder?: string | undefined;
+  },
 ): DockerVolumes {
-  const { installation, buckets } = options;
-  const nameInEngine = (name: string) => `gantry-${name}`;
+  const { installation, buckets, folder } = options;
+  const limits = new Map<string, number>();
+  const pathOf = (name: string) =>
+    folder === undefined ? undefined : join(folder, nameInEngine(name), '_data');
 
   async function find(name: string): Promise<EngineVolume | undefined> {
     try {
@@ -46,9 +61,31 @@ export function openVolumes(
     }
   }
 
-  async function ensureDisk({ name, projectId }: VolumeSpec): Promise<void> {
+  async function ensureDisk(
+    { name, projectId }: VolumeSpec,
+    maxBytes: number | undefined,
+  ): Promise<void> {
     const found = (await find(name)) ?? (await create(name, projectId));
     if (!isOf(found, projectId)) throw absent(name);
+    limit(name, maxBytes);
+    if (maxBytes === undefined) return;
+    const used = (await usage(name)) ?? 0;
+    if (used > maxBytes) {
+      throw new RuntimeError(
+        'volume-full',
+        `A volume that it mounts holds ${used} bytes, and may hold ${maxBytes}.`,
+      );
+    }
+  }
+
+  function limit(name: string, maxBytes: number | undefined): void {
+    if (maxBytes === undefined) limits.delete(name);
+    else limits.set(name, maxBytes);
+  }
+
+  async function usage(name: string): Promise<number | undefined> {
+    const path = pathOf(name);
+    return path === undefined ? undefined : folderBytes(path);
   }
 
   function create(name: string, projectId: string): Promise<EngineVolume> {
@@ -76,7 +113,7 @@ export function openVolumes(
     async ensure(volume) {
       checkName(volume.name);
       const { source } = volume;
-      if (source.kind === 'disk') return ensureDisk(volume);
+      if (source.kind === 'disk') return ensureDisk(volume, source.maxBytes);
       if (!buckets)
         throw new RuntimeError('invalid-spec', 'Bucket volumes are not set up for this engine.');
       await buckets.ensure(volume.name, volume.projectId, source);
@@ -106,8 +143,22 @@ export function openVolumes(
         VolumeOptions: { NoCopy: false },
       };
     },
+    limit(name, maxBytes) {
+      checkName(name);
+      limit(name, maxBytes);
+    },
+    usage(name) {
+      checkName(name);
+      return usage(name);
+    },
+    limits: (over) =>
+      [...limits].flatMap(([name, most]) => {
+        const path = pathOf(name);
+        return path ? [{ path, limit: most, over: (used) => over(name, used) }] : [];
+      }),
     async remove(name) {
       checkName(name);
+      limits.delete(name);
       // Also one that a former process mounted, and this one does not know.
       await buckets?.remove(name);
       const found = await find(name);
@@ -133,6 +184,11 @@ export function openVolumes(
       return [...disks, ...((await buckets?.names()) ?? [])];
     },
   };
+}
+
+/** In the engine, where others have volumes as well. */
+export function nameInEngine(name: string): string {
+  return `gantry-${name}`;
 }
 
 function absent(name: string): RuntimeError {

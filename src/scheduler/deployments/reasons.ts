@@ -157,6 +157,7 @@ const hints: Partial<Record<RuntimeFailure, string>> = {
     "Build it with: docker build --platform linux/amd64 -t IMAGE . and check it with: docker inspect --format '{{.Os}}/{{.Architecture}}' IMAGE",
   'no-such-image': 'Push it again.',
   'pull-failed': 'Deploy it again. Where that does not help, push the image again.',
+  'volume-full': 'Raise its maxBytes, delete what is not needed, and lower it again.',
   'disk-full': 'Ask the operator to make room on the disk of the container engine.',
 };
 

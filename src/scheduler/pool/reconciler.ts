@@ -167,6 +167,14 @@ export class Reconciler {
       case 'disk-full':
         life.died(instance, pool, event.exit, 'it wrote more than its diskSize allows');
         return;
+      case 'volume-full':
+        life.died(
+          instance,
+          pool,
+          event.exit,
+          'a volume that it mounts holds more than its maxBytes',
+        );
+        return;
       case 'ended':
         life.died(instance, pool, event.exit);
         return;

@@ -173,9 +173,11 @@ export function startError(error: unknown): ActivationError {
       message: `The function could not be started: ${error.message}`,
       hint: full
         ? 'The disk of the container engine is full: the operator has to make room.'
-        : badSpec
-          ? "Look at the image's ENTRYPOINT and CMD, and the service's command, args, machineType and volumes."
-          : 'Push or deploy it again.',
+        : error.failure === 'volume-full'
+          ? 'Raise its maxBytes (PATCH …/volumes/<volume>), delete what is not needed, and lower it again.'
+          : badSpec
+            ? "Look at the image's ENTRYPOINT and CMD, and the service's command, args, machineType and volumes."
+            : 'Push or deploy it again.',
       ...(full ? { retryAfterSeconds: 60 } : {}),
     });
   }

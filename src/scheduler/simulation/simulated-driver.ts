@@ -271,7 +271,13 @@ export class SimulatedDriver implements RuntimeDriver {
     return Readable.from([]);
   }
   async writeFiles(): Promise<void> {}
-  readonly volumes = { ensure: async () => {}, remove: async () => {}, list: async () => [] };
+  readonly volumes = {
+    ensure: async () => {},
+    remove: async () => {},
+    list: async () => [],
+    limit: () => {},
+    usage: async () => undefined,
+  };
   async images(): Promise<[]> {
     return [];
   }

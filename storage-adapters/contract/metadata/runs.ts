@@ -12,7 +12,7 @@ export function runsContract(
   test('volumes: by name, and kept as they were made', async (t) => {
     const db = await open(t);
     await populate(db);
-    const common = { projectId: 'prj_1', createdAt: now, createdBy: 'ada' };
+    const common = { projectId: 'prj_1', maxBytes: undefined, createdAt: now, createdBy: 'ada' };
     const disk = { ...common, id: 'vol_1', name: 'data', kind: 'disk', bucket: undefined } as const;
     const sealed = {
       endpoint: undefined,
@@ -39,6 +39,14 @@ export function runsContract(
     assert.deepEqual(await db.volumes.list('prj_1'), [{ ...bucket, bucket: kept }, disk]);
     assert.deepEqual(await db.volumes.list('prj_2'), []);
     assert.deepEqual(await db.volumes.existing(['vol_2', 'vol_none']), ['vol_2']);
+    const limit = (name: string, maxBytes: number | undefined) =>
+      db.writer.run('UpdateVolume', { projectId: 'prj_1', name, maxBytes });
+    assert.equal((await limit('data', 5e9)).maxBytes, 5e9);
+    assert.deepEqual(await db.volumes.limited(), [{ id: disk.id, maxBytes: 5e9 }]);
+    await limit('data', undefined);
+    assert.deepEqual(await db.volumes.limited(), []);
+    await refused(limit(bucket.name, 1), 'invalid');
+    await refused(limit('none', 1), 'not-found');
     const remove = () => db.writer.run('DeleteVolume', { projectId: 'prj_1', name: 'data' });
     assert.deepEqual(await remove(), disk);
     await refused(remove(), 'not-found');

@@ -147,6 +147,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   CheckDomain: domains.checkDomain,
   RemoveCustomDomain: domains.removeCustomDomain,
   CreateVolume: volumes.createVolume,
+  UpdateVolume: volumes.updateVolume,
   DeleteVolume: volumes.deleteVolume,
   CreateSandbox: sandboxes.createSandbox,
   UpdateSandbox: sandboxes.updateSandbox,

@@ -19,6 +19,7 @@ const insert = query<Row>((db, p) =>
       name: p('name'),
       kind: p('kind'),
       bucket: p('bucket'),
+      max_bytes: p('max_bytes'),
       created_at: p('created_at'),
       created_by: p('created_by'),
     })
@@ -30,6 +31,12 @@ const named = query<{ project: string; name: string }, Row>((db, p) =>
     .selectAll()
     .where('project_id', '=', p('project'))
     .where('name', '=', p('name')),
+);
+const setLimit = query<{ id: string; max: number | null }>((db, p) =>
+  db
+    .updateTable('function_volumes')
+    .set({ max_bytes: p('max') })
+    .where('id', '=', p('id')),
 );
 const remove = query<{ id: string }>((db, p) =>
   db.deleteFrom('function_volumes').where('id', '=', p('id')),
@@ -83,11 +90,23 @@ export const createVolume: Command<'CreateVolume'> = async (tx, args) => {
     name: args.name,
     kind: args.kind,
     bucket: args.bucket ? JSON.stringify(args.bucket) : null,
+    max_bytes: args.maxBytes ?? null,
     created_at: args.createdAt,
     created_by: args.createdBy,
   });
   if (inserted === 0) throw refuse('conflict', `The project has a volume "${args.name}" already.`);
   return null;
+};
+
+export const updateVolume: Command<'UpdateVolume'> = async (tx, args) => {
+  const { projectId: project, name, maxBytes: max = null } = args;
+  const row = await named.get(tx, { project, name });
+  if (!row) throw refuse('not-found', 'The project has no such volume.');
+  if (row.kind !== 'disk') {
+    throw refuse('invalid', 'A bucket has no limit here.', 'Its provider may have one.');
+  }
+  await setLimit.run(tx, { id: row.id, max });
+  return toVolume({ ...row, max_bytes: max });
 };
 
 export const deleteVolume: Command<'DeleteVolume'> = async (tx, { projectId: project, name }) => {

@@ -19,6 +19,13 @@ const list = query<{ project: string }, Row>((db, p) =>
     .orderBy('name'),
 );
 
+const limited = query<object, { id: string; max_bytes: number | null }>((db) =>
+  db
+    .selectFrom('function_volumes')
+    .select(['id', 'max_bytes'])
+    .where('max_bytes', 'is not', null)
+    .orderBy('id'),
+);
 const existing = query<{ ids: string }, { id: string }>((db, p, dialect) =>
   db
     .selectFrom('function_volumes')
@@ -34,6 +41,7 @@ export const toVolume = (row: Row): FunctionVolume => ({
   name: row.name,
   kind: row.kind as FunctionVolume['kind'],
   bucket: row.bucket === null ? undefined : (JSON.parse(row.bucket) as FunctionVolume['bucket']),
+  maxBytes: row.max_bytes ?? undefined,
   createdAt: row.created_at,
   createdBy: row.created_by,
 });
@@ -42,6 +50,10 @@ export function volumesStore(db: Executor): FunctionVolumes {
   return {
     find: (project, name) => then(find.get(db, { project, name }), (row) => row && toVolume(row)),
     list: (project) => then(list.all(db, { project }), (rows) => rows.map(toVolume)),
+    limited: () =>
+      then(limited.all(db, {}), (rows) =>
+        rows.map(({ id, max_bytes }) => ({ id, maxBytes: max_bytes! })),
+      ),
     existing: (ids) =>
       then(existing.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(({ id }) => id)),
   };

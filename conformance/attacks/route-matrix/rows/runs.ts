@@ -32,6 +32,13 @@ export const runRows: Rows = {
   listVolumes: sets,
   createVolume: { ...sets, sample: () => ({ body: { name: unique('volume'), kind: 'disk' } }) },
   getVolume: { ...sets, sample: volume },
+  updateVolume: {
+    ...sets,
+    sample: async (place, make) => ({
+      ...(await volume(place, make)),
+      body: { maxBytes: 2 ** 30 },
+    }),
+  },
   deleteVolume: { ...sets, sample: volume },
   attachVolume: {
     ...sets,

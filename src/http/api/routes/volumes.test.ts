@@ -7,11 +7,16 @@ import { volumeContext } from '../../../ports/volumes.ts';
 import { openApplication } from '../../services-test-kit.ts';
 
 const removed: string[] = [];
+const limits: (number | undefined)[] = [];
 const outbound = createOutboundGuard({ allow: ['127.0.0.0/8'] });
 after(() => outbound.close());
 const application = await openApplication({ after }, () => ({
   runtime: {
-    volumes: { removed: async (id) => void removed.push(id) },
+    volumes: {
+      removed: async (id) => void removed.push(id),
+      limited: (_id, maxBytes) => void limits.push(maxBytes),
+      usage: async () => 4096,
+    },
     ...{ sandboxes: {} as never, invocations: {} as never },
     checkEndpoint: (url) => outbound.check(url),
   },
@@ -51,6 +56,24 @@ test('a disk, and a bucket whose keys are sealed and never shown', async () => {
     body.items.map(({ name, kind }: { name: string; kind: string }) => `${name} ${kind}`),
     ['assets bucket', 'data disk'],
   );
+});
+
+test('a disk may have a limit, which can be changed, and says what it holds', async () => {
+  const made = await call('POST', '', { name: 'small', kind: 'disk', maxBytes: 2 ** 20 });
+  assert.deepEqual([made.status, made.body.maxBytes], [201, 2 ** 20]);
+  const { body } = await call('GET', '/small');
+  assert.deepEqual([body.maxBytes, body.usedBytes], [2 ** 20, 4096]);
+  const changed = await call('PATCH', '/small', { maxBytes: 2 ** 30 });
+  assert.equal(changed.body.maxBytes, 2 ** 30);
+  assert.equal((await call('PATCH', '/small', { maxBytes: null })).body.maxBytes, null);
+  assert.deepEqual(limits, [2 ** 30, undefined]);
+  assert.equal((await call('PATCH', '/small', { maxBytes: 5 })).status, 400);
+  assert.equal((await call('PATCH', '/assets', { maxBytes: 2 ** 30 })).status, 400);
+  assert.equal((await call('PATCH', '/none', { maxBytes: 2 ** 30 })).status, 404);
+  const bucket = { endpoint: 'http://127.0.0.1:7070', bucket: 'assets', ...keys };
+  const wrong = { name: 'wrong', kind: 'bucket', bucket, maxBytes: 2 ** 30 };
+  assert.equal((await call('POST', '', wrong)).status, 400);
+  await call('DELETE', '/small');
 });
 
 test('A25: a bucket at an address inside is refused', async () => {

@@ -4,46 +4,10 @@ import { volumeContext } from '../../../ports/volumes.ts';
 import { newId } from '../../../projects/ids.ts';
 import { type Call, created, noContent, ok, type Route } from '../route.ts';
 import { runtimeOf } from '../runtime-services.ts';
-import { list, nullable, object, oneOf, slug, text, time, toTime } from '../schema.ts';
+import { list, nullable, object, oneOf, slug, text } from '../schema.ts';
 import { changeService, serviceName } from './functions/services.ts';
 import { serviceChange } from './functions/views.ts';
-
-const attachment = object(
-  {
-    service: { type: 'string' },
-    path: { type: 'string', description: 'In the container.' },
-    readOnly: { type: 'boolean' },
-    deployments: list(
-      { type: 'string' },
-      {
-        description: 'Of environments that run the service so: empty until it is deployed with it.',
-      },
-    ),
-  },
-  { title: 'VolumeAttachment' },
-);
-const bucketView = object(
-  {
-    endpoint: nullable({ type: 'string' }),
-    region: nullable({ type: 'string' }),
-    bucket: { type: 'string' },
-    prefix: { type: 'string' },
-  },
-  { title: 'VolumeBucket', description: 'Its keys are never shown.' },
-);
-const fields = {
-  id: { type: 'string' },
-  name: { type: 'string' },
-  kind: oneOf('disk', 'bucket'),
-  bucket: nullable(bucketView),
-  createdAt: time,
-  createdBy: { type: 'string' },
-} as const;
-const volume = object(fields, { title: 'Volume' });
-const volumeDetails = object(
-  { ...fields, attachments: list(attachment) },
-  { title: 'VolumeDetails' },
-);
+import { viewVolume as viewOf, volume, volumeDetails } from './volume-views.ts';
 
 const newBucket = object(
   {
@@ -66,7 +30,16 @@ const newBucket = object(
   { optional: ['endpoint', 'region', 'prefix'], title: 'NewVolumeBucket' },
 );
 
+const maxBytes = {
+  type: 'integer',
+  minimum: 2 ** 20,
+  maximum: 2 ** 50,
+  description:
+    'Of a disk: over it, instances that mount it are ended, and none starts until there is room.',
+} as const;
+
 interface NewVolume {
+  readonly maxBytes?: number;
   readonly name: string;
   readonly kind: 'disk' | 'bucket';
   readonly bucket?: {
@@ -114,8 +87,8 @@ export const volumeRoutes: readonly Route[] = [
     access,
     idempotent: true,
     body: object(
-      { name: slug, kind: oneOf('disk', 'bucket'), bucket: newBucket },
-      { optional: ['bucket'], title: 'NewVolume' },
+      { name: slug, kind: oneOf('disk', 'bucket'), bucket: newBucket, maxBytes },
+      { optional: ['bucket', 'maxBytes'], title: 'NewVolume' },
     ),
     replies: { 201: { description: 'It is made.', schema: volume } },
     handle: createVolume,
@@ -131,7 +104,29 @@ export const volumeRoutes: readonly Route[] = [
     replies: { 200: { description: 'The volume.', schema: volumeDetails } },
     async handle(call) {
       const found = await volumeOf(call);
-      return ok({ ...viewOf(found), attachments: await attachmentsOf(call, found.name) });
+      const disk = found.kind === 'disk';
+      const usedBytes = disk ? await call.services.runtime?.volumes.usage(found.id) : undefined;
+      const attachments = await attachmentsOf(call, found.name);
+      return ok({ ...viewOf(found), usedBytes: usedBytes ?? null, attachments });
+    },
+  },
+  {
+    method: 'PATCH',
+    path: `${path}/{volume}`,
+    operationId: 'updateVolume',
+    tag,
+    summary: 'Changes how much a disk may hold.',
+    access,
+    params: { volume: slug },
+    body: object({ maxBytes: nullable(maxBytes) }, { title: 'VolumeChange' }),
+    replies: { 200: { description: 'The volume as it is now.', schema: volume } },
+    async handle({ services, project, params, body }) {
+      const { maxBytes } = body as { maxBytes: number | null };
+      const changed = await services.metadata.writer.run('UpdateVolume', {
+        ...{ projectId: project.id, name: params.volume!, maxBytes: maxBytes ?? undefined },
+      });
+      services.runtime?.volumes.limited(changed.id, changed.maxBytes);
+      return ok(viewOf(changed));
     },
   },
   {
@@ -203,7 +198,10 @@ export const volumeRoutes: readonly Route[] = [
 ];
 
 async function createVolume({ services, team, project, identity, body }: Call) {
-  const { name, kind, bucket } = body as NewVolume;
+  const { name, kind, bucket, maxBytes } = body as NewVolume;
+  if (maxBytes !== undefined && kind !== 'disk') {
+    throw refuse('invalid', 'The field "maxBytes" is for volumes of kind "disk" alone.');
+  }
   if ((kind === 'bucket') !== (bucket !== undefined)) {
     throw refuse(
       'invalid',
@@ -230,7 +228,7 @@ async function createVolume({ services, team, project, identity, body }: Call) {
         volumeContext(id),
       ),
     },
-    ...{ createdAt: services.clock.now(), createdBy: identity.actor },
+    ...{ maxBytes, createdAt: services.clock.now(), createdBy: identity.actor },
   };
   await services.metadata.writer.run('CreateVolume', made);
   return created(viewOf(made), `/teams/${team.slug}/projects/${project.slug}/volumes/${name}`);
@@ -272,17 +270,4 @@ async function attachmentsOf({ services, project }: Call, name: string) {
     }
   }
   return [...attachments.values()];
-}
-
-function viewOf({ id, name, kind, bucket, createdAt, createdBy }: FunctionVolume) {
-  return {
-    ...{ id, name, kind, createdBy, createdAt: toTime(createdAt) },
-    bucket: bucket
-      ? {
-          endpoint: bucket.endpoint ?? null,
-          region: bucket.region ?? null,
-          ...{ bucket: bucket.bucket, prefix: bucket.prefix },
-        }
-      : null,
-  };
 }
