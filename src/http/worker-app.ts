@@ -68,7 +68,9 @@ export function createWorkerApp(services: Services, options: WorkerAppOptions): 
       takes(req) {
         const wanted = (req.headers.upgrade ?? '').toLowerCase();
         if (wanted === '' || /\bh2c?\b/.test(wanted)) return false;
-        return isRunPath(req.url ?? '') || isFunctionHost(hostOf(origins, req)) !== false;
+        const forwarded = req.headers[forwardedHeader] !== undefined;
+        if (forwarded || isRunPath(req.url ?? '')) return true;
+        return isFunctionHost(hostOf(origins, req)) !== false;
       },
       upgrade(req: IncomingMessage, client: Duplex, head: Buffer) {
         const way = new ForwardedUpgrade(connections, { req, client, head, id: newId() });

@@ -98,13 +98,13 @@ export class BlobPush {
 
   async cancel(row: UploadRow): Promise<void> {
     await this.#exclusively(row.id, async () => {
+      const claim = this.#claims.get(row.id);
       const writer = this.#open.take(row.id)?.writer;
-      // Without a state of its own the row's serves: what matters is that the writer is let go.
-      const storeState = await writer?.state().catch(() => undefined);
+      // Without a state of its own, or with an old one, the row's serves.
+      const storeState = claim?.moved ? undefined : await writer?.state().catch(() => undefined);
       await writer?.release().catch(() => {});
       await this.#deps.writer.run('CancelUpload', {
-        id: row.id,
-        holder: this.#claims.get(row.id)?.holder,
+        ...{ id: row.id, holder: claim?.holder },
         ...(storeState === undefined ? {} : { storeState }),
       });
       this.#deps.discarded();

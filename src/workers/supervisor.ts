@@ -36,6 +36,8 @@ const settledMs = 10_000;
 const longestPauseMs = 10_000;
 /** How long a worker may take to answer what the primary asks. */
 const answerMs = 2_000;
+/** How long it may take, beside what is under way, to close and to write down what it noted. */
+const closingMs = 6_000;
 /** After its last answer. */
 const exitMs = 2_000;
 
@@ -125,7 +127,7 @@ export class Supervisor {
     for (const timer of this.#timers) clearTimeout(timer);
     await Promise.all(
       [...this.#members.values()].map(async ({ worker, channel, exited }) => {
-        await within(timeoutMs + answerMs, channel.call('drain', timeoutMs));
+        await within(timeoutMs + closingMs, channel.call('drain', timeoutMs));
         if (worker.process.connected) worker.process.disconnect();
         const late = setTimeout(() => worker.process.kill('SIGKILL'), exitMs);
         await exited;
@@ -157,11 +159,13 @@ export class Supervisor {
       scrape: undefined,
     };
     this.#members.set(number, member);
-    worker.once('exit', (code, signal) => {
+    const ended = (code: number | null, signal: string | null): void => {
+      if (this.#members.get(number) !== member) return;
       reject(new Error(`worker ${number} ended before it listened (${signal ?? code})`));
       this.#members.delete(number);
       this.#remember(member);
-      const leaving = closed.then(() => side.gone());
+      // One that never was has no channel to end.
+      const leaving = (worker.process.pid ? closed : Promise.resolve()).then(() => side.gone());
       this.#leaving.add(leaving);
       void leaving.finally(() => this.#leaving.delete(leaving));
       if (!this.#stopping) {
@@ -169,6 +173,12 @@ export class Supervisor {
         this.#again(number, performance.now() - member.startedAt);
       }
       gone.resolve();
+    };
+    worker.once('exit', ended);
+    worker.on('error', (error) => {
+      logger.error('a worker failed', { worker: number, cause: String(error) });
+      // One that could not be started at all.
+      if (worker.process.pid === undefined) ended(null, null);
     });
     return member;
   }
