@@ -206,7 +206,7 @@ export const suites: readonly Suite[] = [
   {
     kind: 'files',
     name: 'faults',
-    about: 'broken S3, full disks, memory, stops and restarts',
+    about: 'broken S3, full disks, memory, stops and restarts, backups',
     files: [`conformance/faults/!(${crashes}).test.ts`],
     atOnce: 1,
     budget: 4.5,

@@ -26,6 +26,7 @@ import { type MoveReport, moveInstallation } from './maintenance/backup/move.ts'
 import { type MovePlan, planMove, settingsAfter } from './maintenance/backup/plan-move.ts';
 import {
   checkBackup,
+  type RestoreOptions,
   type RestoreReport,
   restoreBackup,
 } from './maintenance/backup/restore-backup.ts';
@@ -90,7 +91,7 @@ export async function check({ cwd, progress }: Place, source: string): Promise<R
 export async function restore(
   { env, cwd, progress }: Place,
   source: string,
-  options: { readonly allowDamaged: boolean },
+  options: RestoreOptions,
 ): Promise<RestoreReport & { readonly already: boolean }> {
   const config = loadConfig(env, { cwd });
   const folder = new BackupFolder(resolve(cwd, source));

@@ -216,6 +216,13 @@ test('killed at any moment and run again, a backup, a restore and moves are whol
     assert.match(await refused(['restore', third], other), /GANTRY_SECRET_KEY is another key/);
     const reached = await run<{ restored: boolean; lost: unknown[] }>(['restore', third], facts2);
     assert.deepEqual([reached.restored, reached.lost], [true, []]);
+    const lostDatabase = {
+      ...there,
+      GANTRY_DATABASE_URL: await postgres.database('again'),
+      GANTRY_DATA: join(folder, 'again'),
+    };
+    const again = await run<{ restored: boolean }>(['restore', second, '--no-blobs'], lostDatabase);
+    assert.equal(again.restored, true, 'the bucket outlived its database');
 
     const embedded = join(folder, 'embedded');
     await run(['restore', second], { GANTRY_DATA: embedded, GANTRY_SECRET_KEY: key });

@@ -13,6 +13,8 @@ export function upkeepOf(cli: CliProcess): Upkeep {
     const bar = tty ? progressBar(err) : undefined;
     try {
       return await work(bar?.tell);
+    } catch (error) {
+      throw explained(error);
     } finally {
       bar?.end();
     }
@@ -36,6 +38,20 @@ export function upkeepOf(cli: CliProcess): Upkeep {
   };
 }
 
+/** A folder that cannot be written is no fault of the program. */
+function explained(error: unknown): unknown {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || syscall === undefined || code === undefined) return error;
+  return new Refused(
+    {
+      code: 'failed',
+      message: `${message}.`,
+      hint: 'Check that the folder or file is there, that this user may use it, and that its disk has room.',
+    },
+    { cause: error },
+  );
+}
+
 /** A command without the server's settings would back up what the server does not use. */
 async function compareWithServer({ env, cwd }: CliProcess): Promise<void> {
   const config = loadConfig(env, { cwd });
@@ -48,7 +64,8 @@ async function compareWithServer({ env, cwd }: CliProcess): Promise<void> {
       storage: config.storage.type,
     };
     for (const what of ['database', 'storage'] as const) {
-      if (status[what] === ours[what]) continue;
+      // A server of an older version does not say.
+      if (status[what] === undefined || status[what] === ours[what]) continue;
       throw new Refused({
         code: 'conflict',
         message: `The server on this data folder uses ${status[what]}, and this command was set to ${ours[what]}.`,

@@ -2,8 +2,8 @@ import { envName, type SettingName, settingNames, settings } from './schema.ts';
 import { unknownSetting } from './unknown-setting.ts';
 
 const PREFIX = 'GANTRY_';
-/** Of this prefix, but no settings of the server: the file's path, and what only tests read. */
-const NOT_SETTINGS = new Set(['GANTRY_CONFIG', 'GANTRY_TOOLS_BIN']);
+/** Of this prefix, but no settings of the server: the file's path, what a move goes to, and what only tests read. */
+const NOT_SETTINGS = new Set(['GANTRY_CONFIG', 'GANTRY_TOOLS_BIN', 'GANTRY_TO_DATABASE_URL']);
 const TEST_PREFIX = 'GANTRY_TEST_';
 
 const byEnvName = new Map<string, SettingName>(settingNames.map((name) => [envName(name), name]));

@@ -16,7 +16,7 @@ export async function expectRefusals(
   const copy = join(folder, 'damaged');
   const fresh = { GANTRY_DATA: join(folder, 'fresh') };
   const everything = { blobs: true, key: true, verify: false };
-  const whole = { allowDamaged: false };
+  const whole = { blobs: true, allowDamaged: false };
   const at = (env: Env) => ({ env: { ...env }, cwd: folder });
   const refusal = async (work: () => Promise<unknown>): Promise<string> => {
     const result = await work().catch((error: RegistryError) => error);
@@ -48,7 +48,7 @@ export async function expectRefusals(
     /1 of its blobs cannot be used \(sha256:\w+: its bytes hash to/,
   );
   assert.match(await refusal(() => check(at(fresh), copy)), /its bytes hash to/);
-  const report = await restore(at(fresh), copy, { allowDamaged: true });
+  const report = await restore(at(fresh), copy, { blobs: true, allowDamaged: true });
   assert.equal(report.lost.length, 1);
   fresh.GANTRY_DATA = join(folder, 'fresh2');
   assert.match(

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { LostBlob } from '../../maintenance/backup/copy.ts';
 import type { BackupReport } from '../../maintenance/backup/make-backup.ts';
 import type { MoveReport } from '../../maintenance/backup/move.ts';
-import type { RestoreReport } from '../../maintenance/backup/restore-backup.ts';
+import type { RestoreOptions, RestoreReport } from '../../maintenance/backup/restore-backup.ts';
 import { leaf } from '../command.ts';
 import { Refused } from '../refused.ts';
 import { fields, time } from '../table.ts';
@@ -24,7 +24,7 @@ export interface Upkeep {
   check(source: string): Promise<RestoreReport>;
   restore(
     source: string,
-    options: { readonly allowDamaged: boolean },
+    options: RestoreOptions,
   ): Promise<RestoreReport & { readonly already: boolean }>;
   move(
     options: MoveOptions,
@@ -74,17 +74,29 @@ export function addBackupCommands(
     'restore /backups/gantry',
     'restore /backups/gantry --allow-damaged',
   )
+    .option(
+      '--no-blobs',
+      'only the database: the store of the settings has the blobs, as a bucket that outlived its database',
+    )
     .option('--check', 'only read the backup, all of it, and say whether it is whole')
     .option(
       '--allow-damaged',
       'restore what there is, where blobs are missing or damaged: pushing again brings them back',
     )
-    .action(async (source: string, options: Output & { check?: true; allowDamaged?: true }) => {
-      const report = options.check
-        ? { ...(await upkeep.check(source)), already: false }
-        : await upkeep.restore(source, { allowDamaged: options.allowDamaged === true });
-      print(options, report, showRestore);
-    });
+    .action(
+      async (
+        source: string,
+        options: Output & { blobs: boolean; check?: true; allowDamaged?: true },
+      ) => {
+        const report = options.check
+          ? { ...(await upkeep.check(source)), already: false }
+          : await upkeep.restore(source, {
+              blobs: options.blobs,
+              allowDamaged: options.allowDamaged === true,
+            });
+        print(options, report, showRestore);
+      },
+    );
 
   leaf(
     admin,

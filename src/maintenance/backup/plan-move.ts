@@ -96,12 +96,7 @@ function sourceOf(env: Env, cwd: string, toStorage: string | undefined): Config 
   const given = Object.entries(env).filter(
     ([name]) => !(onFiles && toStorage?.startsWith('s3:') && name.startsWith('GANTRY_S3_')),
   );
-  return loadConfig(withoutUrl(Object.fromEntries(given)), { cwd });
-}
-
-function withoutUrl(env: Env): Env {
-  const { [urlVariable]: _, ...rest } = env;
-  return rest;
+  return loadConfig(Object.fromEntries(given), { cwd });
 }
 
 function targetOf(given: {
@@ -115,7 +110,7 @@ function targetOf(given: {
 }): Config {
   const { cwd, source, toDatabase, toStorage, toData, secretKey } = given;
   const env: Record<string, string | undefined> = {
-    ...withoutUrl(given.env),
+    ...given.env,
     GANTRY_SECRET_KEY: secretKey,
   };
   if (toStorage !== undefined) {

@@ -30,6 +30,12 @@ export interface RestoreDeps {
   readonly progress?: OnProgress | undefined;
 }
 
+export interface RestoreOptions {
+  /** False: the store has the blobs already, whatever the backup holds. */
+  readonly blobs: boolean;
+  readonly allowDamaged: boolean;
+}
+
 export interface RestoreReport {
   readonly id: string;
   readonly takenAt: number;
@@ -72,21 +78,22 @@ export async function checkBackup(
  */
 export async function restoreBackup(
   deps: RestoreDeps,
-  options: { readonly allowDamaged: boolean },
+  options: RestoreOptions,
 ): Promise<RestoreReport> {
   const { folder, clock, progress } = deps;
   const { manifest, list } = await readBackup(deps);
+  const copies = options.blobs && manifest.blobs.folder !== undefined;
   const database = await deps.openDatabase();
   try {
     await deps.settleKey(manifest);
     const store = await deps.openStore();
     try {
-      const lost = await fillStore(deps, store, manifest, list, options.allowDamaged);
+      const lost = await fillStore(deps, store, list, copies, options.allowDamaged);
       const all = [...manifest.blobs.lost, ...lost];
       progress?.({ step: 'database', done: 0, total: 0, unit: 'rows' });
       await database.fill(manifest.schema, readDump(folder.file(manifest.database.file)), {
         as: 'restored',
-        sameStore: manifest.blobs.folder === undefined,
+        sameStore: !copies,
         ...{ now: clock.now(), takenAt: manifest.takenAt, from: `backup ${manifest.id}` },
         lost: new Map(all.map(({ digest, damage }) => [digest, damage])),
         strays: [],
@@ -140,13 +147,13 @@ async function checkFile(folder: BackupFolder, name: string, sha256: string): Pr
 async function fillStore(
   { folder, storage, storageFolder, progress }: RestoreDeps,
   store: BlobStore,
-  manifest: BackupManifest,
   list: readonly ListedBlob[],
+  copies: boolean,
   allowDamaged: boolean,
 ): Promise<LostBlob[]> {
   const found = await keysIn(store);
   const lost: LostBlob[] = [];
-  if (manifest.blobs.folder === undefined) {
+  if (!copies) {
     await forEach(list, async (blob) => {
       const there = found.has(blob.key) ? await store.stat(blob.key) : undefined;
       if (there?.size !== blob.size) {
