@@ -13,6 +13,8 @@ export interface RuntimeDriver {
   readonly kind: string;
   /** What it is and what it can do, asked anew each time. Rejects with `unavailable` where it cannot be reached. */
   capabilities(): Promise<RuntimeCapabilities>;
+  /** Whether it answers: the least that can be asked. Rejects where it cannot be reached; hangs where it does. */
+  ping?(): Promise<void>;
   /**
    * Pulls an image by digest and unpacks it where it will run; returns at once where it is there already.
    * Rejects with `RuntimeError` `no-such-image`, `no-such-platform`, `pull-failed`, `disk-full` or `unavailable`.

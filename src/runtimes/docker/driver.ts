@@ -58,6 +58,10 @@ export class DockerDriver implements RuntimeDriver {
     return askCapabilities(this.#parts.engine, await this.#parts.surroundings());
   }
 
+  async ping(): Promise<void> {
+    await this.#parts.engine.call({ method: 'GET', path: '/version' });
+  }
+
   prepare: RuntimeDriver['prepare'] = (image, options) =>
     this.#parts.images.prepare(image, options);
   images: RuntimeDriver['images'] = () => this.#parts.images.list();

@@ -3,6 +3,7 @@
  * instead of waiting with it, and what it does in the end is found by the reconciler.
  */
 export const engineLimits = {
+  ping: 3_000,
   create: 60_000,
   start: 60_000,
   probe: 5_000,

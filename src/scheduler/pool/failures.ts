@@ -2,11 +2,15 @@ import type { Timers } from '../timers.ts';
 import { CrashBackoff } from './backoff.ts';
 import type { Instance } from './instance-record.ts';
 
+/** Between two ends from outside that are no failures. */
+const pardonMs = 10_000;
+
 /** Failures of one service: how long the next start waits, and the instance that is shown for it meanwhile. */
 export class Failures {
   readonly #timers: Timers;
   readonly #backoff: CrashBackoff;
   #fallen: Instance | undefined;
+  #pardonedAt: number | undefined;
 
   constructor(
     timers: Timers,
@@ -39,9 +43,24 @@ export class Failures {
     this.#show(instance);
   }
 
-  died(instance: Instance, livedMs: number): void {
+  /** `outside`: no failure of the image's; a second one soon after is taken for one. */
+  died(instance: Instance, livedMs: number, outside: boolean): void {
+    if (outside && !this.#pardoned) {
+      this.#pardonedAt = this.#timers.now();
+      return;
+    }
     this.#backoff.died(this.#timers.now(), livedMs, instance.reason ?? 'it ended');
     this.#show(instance);
+  }
+
+  /** Whether what is known of it still matters. */
+  get remembers(): boolean {
+    return this.remaining !== undefined || this.#pardoned;
+  }
+
+  get #pardoned(): boolean {
+    const at = this.#pardonedAt;
+    return at !== undefined && this.#timers.now() - at < pardonMs;
   }
 
   clear(): void {

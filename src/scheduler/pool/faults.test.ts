@@ -220,3 +220,64 @@ test('memory is bounded: the one idle for the longest goes; with none to go, a 5
   assert.equal(driver.count('running'), 2);
   second.result!.release({});
 });
+
+test('an engine that hangs is found out by those who wait: within ten seconds, while what runs goes on', async () => {
+  const { time, pool, driver } = simulate();
+  await pool.start();
+  const warm = simulatedTarget();
+  const first = ask(pool, warm);
+  await time.advance(1_000);
+  first.result!.release({});
+  driver.mode = 'hung';
+  const cold = ask(pool, simulatedTarget({ deploymentId: 'dpl_2', digest: 'sha256:2' }));
+  await time.advance(3_000);
+  const again = ask(pool, warm);
+  await time.settle();
+  assert.ok(again.result, String(again.error));
+  await time.advance(6_000);
+  assert.equal(cold.error, undefined);
+  await time.advance(1_600);
+  assert.equal(errorOf(cold).code, 'ENGINE_UNAVAILABLE');
+  driver.mode = 'up';
+  await time.advance(40_000);
+  const after = ask(pool, simulatedTarget({ deploymentId: 'dpl_3', digest: 'sha256:3' }));
+  await time.advance(2_000);
+  assert.ok(after.result, String(after.error));
+});
+
+test('an instance that is killed from outside soon after its start is replaced at once; again and again is a crash', async () => {
+  const { time, pool, driver } = simulate();
+  await pool.start();
+  const target = simulatedTarget();
+  const kill = async () => {
+    const running = [...driver.containers].find(([, { runtime }]) => runtime.state === 'running');
+    driver.exit(running![0], { code: 137, outOfMemory: false });
+    await time.settle();
+  };
+  const served = async () => {
+    const one = ask(pool, target);
+    await time.advance(1_000);
+    one.result?.release({});
+    return one;
+  };
+  assert.ok((await served()).result);
+  await kill();
+  assert.ok((await served()).result, 'no back-off');
+  await kill();
+  assert.equal(errorOf(await served()).code, 'CRASH_BACKOFF');
+});
+
+test('an instance that ran out of memory soon after its start is a crash', async () => {
+  const { time, pool, driver } = simulate();
+  await pool.start();
+  const target = simulatedTarget();
+  const one = ask(pool, target);
+  await time.advance(1_000);
+  one.result!.release({});
+  const [id] = driver.containers.keys();
+  driver.exit(id!, { code: 137, outOfMemory: true });
+  await time.settle();
+  const refused = ask(pool, target);
+  await time.settle();
+  assert.equal(errorOf(refused).code, 'CRASH_BACKOFF');
+});

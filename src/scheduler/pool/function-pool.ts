@@ -72,7 +72,11 @@ class EnginePool implements FunctionPool {
 
   constructor(deps: PoolDeps) {
     this.#deps = deps;
-    const engine = new EngineHealth(deps.timers, (down) => this.#engineChanged(down));
+    const engine = new EngineHealth(
+      deps.timers,
+      (down) => this.#engineChanged(down),
+      deps.driver.ping && (() => deps.driver.ping!()),
+    );
     const queueTotal: QueueTotal = { waiting: 0, limit: deps.settings.queueTotal };
     this.#context = {
       deps,

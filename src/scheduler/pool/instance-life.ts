@@ -20,8 +20,8 @@ export interface InstanceOwner {
   /** It takes requests, or does not any more, or was frozen. */
   changed(instance: Instance): void;
   startFailed(instance: Instance, error: unknown): void;
-  /** It ended by itself, having been ready for so long. */
-  died(instance: Instance, livedMs: number): void;
+  /** It ended by itself, having been ready for so long; `outside`: somebody removed or killed its container. */
+  died(instance: Instance, livedMs: number, outside: boolean): void;
   /** Nothing is left of it. */
   gone(instance: Instance): void;
 }
@@ -115,7 +115,7 @@ export class InstanceLife {
     instance.changing = undefined;
     if (instance.over) return;
     if (failure instanceof RuntimeError && failure.failure === 'no-such-instance') {
-      this.died(instance, owner, undefined, 'its container is gone');
+      this.died(instance, owner, undefined, gone);
       return;
     }
     if (failure === undefined || isEngineFailure(failure)) {
@@ -154,7 +154,7 @@ export class InstanceLife {
     instance.changing = undefined;
     if (instance.over) return;
     if (failure instanceof RuntimeError && failure.failure === 'no-such-instance') {
-      this.died(instance, owner, undefined, 'its container is gone');
+      this.died(instance, owner, undefined, gone);
       return;
     }
     if (failure !== undefined) {
@@ -198,7 +198,9 @@ export class InstanceLife {
     });
     this.#connections.break(instance);
     instance.dispatcher = undefined;
-    owner.died(instance, this.#deps.timers.now() - (instance.bornAt ?? 0));
+    const killed = why === undefined && exit?.code === killedCode && !exit.outOfMemory;
+    const outside = killed || why === gone || why === removed;
+    owner.died(instance, this.#deps.timers.now() - (instance.bornAt ?? 0), outside);
     instance.work = this.#ends.dispose(instance, owner);
   }
 
@@ -226,7 +228,7 @@ export class InstanceLife {
         });
         return;
       }
-      this.died(instance, owner, undefined, 'its container is gone');
+      this.died(instance, owner, undefined, gone);
     }
     if (!instance.over) owner.changed(instance);
   }
@@ -236,6 +238,12 @@ export class InstanceLife {
     return this.#ends.end(instance, owner, reason);
   }
 }
+
+/** Reasons of ends that no image is to blame for. */
+export const gone = 'its container is gone';
+export const removed = 'its container was removed';
+/** Of SIGKILL, which nothing in a container can send to its first process. */
+const killedCode = 137;
 
 export function exitReason(exit: InstanceExit): string {
   if (exit.outOfMemory) return 'out of memory: the kernel ended it';

@@ -4,6 +4,8 @@ import * as refusals from './refusals.ts';
 import type { ServicePool } from './service-pool.ts';
 
 const everyMs = 500;
+/** Requests that wait for longer than a start takes as a rule: the engine is asked whether it answers at all. */
+const slowMs = 2_500;
 
 /** Looks after those who wait: for longer than they may, or for an engine that is away. Runs while any does. */
 export class QueueWatch {
@@ -34,8 +36,10 @@ export class QueueWatch {
       const now = timers.now();
       const late = refusals.queueTimeout(limits.queueMs, requests.retryMs());
       queue.refuse(late, now - limits.queueMs);
+      if (queue.first && now - queue.first.since >= slowMs) void engine.look();
       const { downSince } = engine;
-      if (downSince !== undefined && now - downSince >= settings.engineWaitMs) {
+      // It counts from when they came: they found it so.
+      if (downSince !== undefined && now - downSince >= settings.engineWaitMs - slowMs) {
         // Those that came later wait as long.
         queue.refuse(refusals.engineAway(engine.reason), now - settings.engineWaitMs);
       }

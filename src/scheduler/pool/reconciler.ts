@@ -3,6 +3,7 @@ import type { ActivationTarget } from '../activation.ts';
 import { pause, withDeadline } from '../timers.ts';
 import { adoptInstance } from './adopt-instance.ts';
 import { engineLimits } from './engine-limits.ts';
+import { gone, removed } from './instance-life.ts';
 import type { Instance } from './instance-record.ts';
 import type { PoolContext } from './pool-context.ts';
 import { deletedDeployment } from './refusals.ts';
@@ -180,7 +181,7 @@ export class Reconciler {
         return;
       case 'removed':
         if (instance.ahead) pool.ahead.lost(instance.id);
-        else life.died(instance, pool, event.exit, 'its container was removed');
+        else life.died(instance, pool, event.exit, removed);
     }
   }
 
@@ -209,7 +210,7 @@ export class Reconciler {
     for (const [id, { pool, instance }] of before) {
       if (found.has(id)) continue;
       if (instance.ahead) pool.ahead.lost(id);
-      else life.died(instance, pool, undefined, 'its container is gone');
+      else life.died(instance, pool, undefined, gone);
     }
     // Newest first: where there are too many, the oldest go.
     unknown.sort((a, b) => b.labels.createdAt - a.labels.createdAt);

@@ -184,10 +184,10 @@ export class ServicePool implements InstanceOwner {
     if (!others) this.requests.queue.refuse(refused);
   }
 
-  died(instance: Instance, livedMs: number): void {
+  died(instance: Instance, livedMs: number, outside: boolean): void {
     const { log } = this.#context.deps;
     log.warn('an instance ended by itself', { instance: instance.id, reason: instance.reason });
-    this.failures.died(instance, livedMs);
+    this.failures.died(instance, livedMs, outside);
     const { remaining, reason, count } = this.failures;
     if (this.size === 0 && remaining !== undefined) {
       this.requests.queue.refuse(refusals.inBackoff(reason, count, remaining));
@@ -291,7 +291,7 @@ export class ServicePool implements InstanceOwner {
   #forgetIfEmpty(): void {
     const { requests, failures } = this;
     if (this.instances.size > 0 || requests.demand > 0 || this.min > 0 || this.paused) return;
-    if (this.ahead.instances().length > 0 || failures.remaining !== undefined) return;
+    if (this.ahead.instances().length > 0 || failures.remembers) return;
     failures.bury();
     this.#context.empty(this);
   }

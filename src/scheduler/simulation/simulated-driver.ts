@@ -254,6 +254,10 @@ export class SimulatedDriver implements RuntimeDriver {
     return container;
   }
 
+  async ping(): Promise<void> {
+    await this.#enter('ping');
+  }
+
   async capabilities(): Promise<RuntimeCapabilities> {
     throw new RuntimeError('unavailable', 'not simulated');
   }
