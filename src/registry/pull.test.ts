@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { truncate } from 'node:fs/promises';
+import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import type { BlobRow } from '../ports/blobs.ts';
 import { Pull } from './pull.ts';
-import { instead, newKey, openWorld, plan, refused } from './registry-test-kit.ts';
+import { instead, openWorld, plan, refused } from './registry-test-kit.ts';
 
 const world = await openWorld({ after });
 const { metadata, repository, store } = world;
@@ -111,7 +111,8 @@ test('a blob, whole and in part; an empty one', async () => {
 });
 
 test('bytes that are lost are our failure: 503, or a stream that fails, never fewer bytes', async () => {
-  const gone = { digest: digestOf(Buffer.from('x')), key: newKey(), size: 5 };
+  const gone = await blobOf(await world.addBlob('gone'));
+  await rm(join(world.folder, 'blobs', gone.key.slice(-2), gone.key));
   await refused(pull.openBlob(world.repository, gone, undefined), 'unavailable');
   const blob = await blobOf(await world.addBlob('cut short'));
   await truncate(join(world.folder, 'blobs', blob.key.slice(-2), blob.key), 4);
