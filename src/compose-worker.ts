@@ -10,6 +10,7 @@ import { FunctionHosts } from './gateway/function-hosts.ts';
 import { listen } from './http/server.ts';
 import { createWorkerApp } from './http/worker-app.ts';
 import { createLogger } from './observability/logger.ts';
+import { describe } from './oci/errors.ts';
 import { systemClock } from './ports/clock.ts';
 import { newId } from './projects/ids.ts';
 import { UploadClaims } from './registry/upload-claims.ts';
@@ -100,7 +101,14 @@ export async function startWorker(hello: Hello, channel: Channel): Promise<Runni
       await server.drain(timeoutMs);
       await server.close();
       app.close();
-      for (const close of opened.reverse()) await close();
+      for (const close of opened.reverse()) {
+        try {
+          await close();
+        } catch (error) {
+          // The others have something to write down, too.
+          logger.error('a part could not be closed', { cause: describe(error) });
+        }
+      }
     },
   };
 }
