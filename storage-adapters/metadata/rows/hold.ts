@@ -4,11 +4,8 @@ import type { LeaseName } from '../../../src/ports/leases.ts';
 import { acquireLease, releaseLease } from '../commands/leases.ts';
 import type { Executor } from '../database.ts';
 import { openSqlite, SqliteExecutor } from '../dialects/sqlite.ts';
-import { appliedVersion } from '../migrations/migrate.ts';
+import { appliedVersion, schemaVersion } from '../migrations/migrate.ts';
 import type { DatabasePlace } from './open-rows.ts';
-
-/** Since when there are leases. Programs before it know of no holds. */
-const leasesSince = 6;
 
 /**
  * Keeps the bytes of collected blobs for `ttlMs` from now on, whatever replicas run. Written beside the server's own
@@ -48,6 +45,7 @@ async function write(
   }
 }
 
+/** A database that an older program left is not written by this one: its server stands still, as at an upgrade. */
 async function knowsLeases(tx: Executor): Promise<boolean> {
-  return ((await appliedVersion.get(tx, {}))?.version ?? 0) >= leasesSince;
+  return ((await appliedVersion.get(tx, {}))?.version ?? 0) === schemaVersion;
 }

@@ -25,6 +25,7 @@ export const treatments: Readonly<Record<string, Treatment>> = {
   blob_links: 'kept',
   blobs: 'kept',
   cold_starts: 'kept',
+  collection_runs: 'kept',
   counters: 'kept',
   damaged_manifests: 'kept',
   deleted_manifests: 'kept',
