@@ -15,6 +15,8 @@ export interface DaemonOptions {
 
 export interface Daemon {
   readonly pid: number;
+  /** Resolves when it has ended, however it does. */
+  readonly ended: Promise<void>;
   /** Last part of what it printed. */
   tail(): string;
   /** SIGTERM, and SIGKILL where it has not ended within `stopMs`; tells how it ended. */
@@ -52,6 +54,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   return {
     pid: child.pid!,
+    ended: end,
     tail,
     async stop() {
       let killed = false;

@@ -1,7 +1,7 @@
 /**
  * kill -9 of Gantry at any moment of a deploy and of a start: after the next start what was pushed answers, and
  * the engine holds nothing twice and nothing that should not be. GANTRY_TEST_SEED repeats a run,
- * GANTRY_TEST_ROUNDS makes it longer.
+ * GANTRY_TEST_ROUNDS makes it longer; kill-steps.test.ts goes through the steps by name.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { functionImage } from '../support/images.ts';
 import { functionsSuite, type World } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 
-const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 5);
+const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 1);
 const settings = {
   freezeAfterMs: 0,
   idleMs: { production: 600_000 },

@@ -45,6 +45,8 @@ export interface FunctionsGantry {
   output(): string;
   /** SIGTERM (which must end it with 0) or SIGKILL; the folder stays. */
   halt(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Once it has ended by itself, or was killed by another; the folder stays. */
+  ended(): Promise<void>;
   /** On the same folder and port. */
   resume(env?: Readonly<Record<string, string>>): Promise<void>;
   /** `docker login` of the engine's client. */
@@ -102,7 +104,7 @@ export async function startFunctionsGantry(
         known = JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as Bootstrap;
         return (await fetch(new URL('/readyz', fromHere(known.url, network)))).ok;
       },
-      startMs: 30_000,
+      startMs: 60_000,
       // More than the engine's slowest answer and the drain together.
       stopMs: 60_000,
     });
@@ -161,6 +163,11 @@ export async function startFunctionsGantry(
     },
     output: () => safeRead(log),
     halt,
+    async ended() {
+      await daemon?.ended;
+      daemon = undefined;
+      exits = undefined;
+    },
     async resume(more = {}) {
       env = { ...env, ...more };
       await begin();

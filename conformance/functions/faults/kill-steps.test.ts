@@ -1,0 +1,152 @@
+/**
+ * kill -9 of Gantry before and after each call of a deploy and of a start, by the call's name (support/steps): after
+ * the next start the function answers, and the engine holds nothing twice and nothing that should not be.
+ * GANTRY_TEST_STEPS is a pattern of the steps to go through.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { agrees, held } from '../support/containers.ts';
+import { functionImage } from '../support/images.ts';
+import { functionsSuite, type World } from '../support/suite.ts';
+import { until } from '../support/until.ts';
+
+const file = join(tmpdir(), `gantry-kill-at-${process.pid}`);
+const program = join(import.meta.dirname, '..', 'support', 'steps', 'kill-at.ts');
+const settings = {
+  freezeAfterMs: 0,
+  idleMs: { production: 600_000 },
+  maxInstances: 1,
+  graceMs: 500,
+};
+
+const wanted = new RegExp(process.env.GANTRY_TEST_STEPS ?? '');
+const around = (...calls: string[]) =>
+  calls.flatMap((call) => [`before ${call}`, `after ${call}`]).filter((step) => wanted.test(step));
+
+/** Of a deploy beside an older one: its commands, and what is done to the new instance and to the old one. */
+const deploy = around(
+  'PutManifest',
+  'SetDeploymentState preparing',
+  'prepare',
+  'SetDeploymentState probing',
+  'create',
+  'start',
+  'ActivateDeployment',
+  'stop',
+  'remove',
+);
+/** Of a request that needs a start, and of what is written down about it. */
+const start = around('create', 'start', 'AppendFunctionLogs');
+const ladder = around('freeze', 'thaw');
+
+async function answers({ gantry, functions }: World, service: string, version: string) {
+  await until(
+    async () => {
+      const { status, body } = await gantry.ask(functions.serviceHost(service), '/');
+      if (status !== 200) throw new Error(`${status} ${body}`);
+      return body === `hello from ${version}\n` || undefined;
+    },
+    `${version} answers`,
+    { withinMs: 90_000, everyMs: 100 },
+  );
+}
+
+/** Asks, as clients do, until the step is reached. */
+async function asksOn({ gantry }: World, host: string): Promise<void> {
+  while (existsSync(file)) {
+    await gantry.ask(host, '/').catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Does what leads to the step, and starts again once it was killed there. */
+async function killedAt({ gantry }: World, step: string, work: () => Promise<unknown>) {
+  writeFileSync(file, step);
+  const working = work().catch(() => undefined);
+  try {
+    await until(() => !existsSync(file) || undefined, `it comes to the step: ${step}`, {
+      withinMs: 60_000,
+      everyMs: 10,
+    });
+  } finally {
+    rmSync(file, { force: true });
+  }
+  await gantry.ended();
+  const result = await working;
+  await gantry.resume();
+  return result;
+}
+
+functionsSuite({
+  name: 'kill -9 of Gantry at each step',
+  env: { NODE_OPTIONS: `--import=${program}`, KILL_AT_FILE: file },
+  tests: {
+    'of a deploy': async (world, t) => {
+      const { gantry, functions, engine } = world;
+      await functions.service('deploy', settings);
+      await functions.deploy('deploy', 'latest', functionImage({ version: 'before' }));
+      await answers(world, 'deploy', 'before');
+      for (const step of deploy) {
+        const began = performance.now();
+        const image = functionImage({ version: step });
+        const repository = gantry.repository('deploy');
+        const url = await killedAt(world, step, () => gantry.push(repository, 'latest', image));
+        // Not acknowledged, so the client pushes it again.
+        if (step === 'before PutManifest') await gantry.push(repository, 'latest', image);
+        else if (step !== 'after PutManifest') assert.ok(url, 'acknowledged');
+        await answers(world, 'deploy', step);
+        await agrees(engine, { deploy: 1 });
+        t.diagnostic(`${step}: ${Math.round(performance.now() - began)} ms`);
+      }
+    },
+
+    'of a start': async (world, t) => {
+      const { functions, engine } = world;
+      await functions.service('start', settings);
+      const image = functionImage({ version: 'start' });
+      const { serviceHost } = await functions.deploy('start', 'latest', image);
+      await answers(world, 'start', 'start');
+      for (const step of start) {
+        const began = performance.now();
+        await killedAt(world, step, async () => {
+          // As an operator's `docker rm -f` does: the next request needs a start. The first may meet what is gone.
+          for (const { id } of await held(engine, 'start')) {
+            await engine.api('DELETE', `/containers/${id}?force=1`).catch(() => {});
+          }
+          await asksOn(world, serviceHost);
+        });
+        await answers(world, 'start', 'start');
+        await agrees(engine, { deploy: 1, start: 1 });
+        t.diagnostic(`${step}: ${Math.round(performance.now() - began)} ms`);
+      }
+    },
+
+    'of freezing and thawing': async (world, t) => {
+      const { functions, engine } = world;
+      await functions.service('ladder', { ...settings, freezeAfterMs: 1_000 });
+      const image = functionImage({ version: 'ladder' });
+      const { serviceHost } = await functions.deploy('ladder', 'latest', image);
+      for (const step of ladder) {
+        const began = performance.now();
+        await answers(world, 'ladder', 'ladder');
+        await killedAt(world, step, async () => {
+          if (step.endsWith('freeze')) return;
+          await until(
+            async () => {
+              const found = await functions.instances('ladder');
+              return found.some(({ state }) => state === 'frozen') || undefined;
+            },
+            'it is frozen',
+            { withinMs: 30_000 },
+          );
+          await asksOn(world, serviceHost);
+        });
+        await answers(world, 'ladder', 'ladder');
+        await agrees(engine, { deploy: 1, start: 1, ladder: 1 });
+        t.diagnostic(`${step}: ${Math.round(performance.now() - began)} ms`);
+      }
+    },
+  },
+});
