@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
-import { ClaimTable, claimsOf } from './claim-table.ts';
+import { ClaimTable, claimsOf, TableClaims } from './claim-table.ts';
 import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
 
 test('one process at a time has an upload, and learns whether another wrote since', () => {
@@ -63,4 +63,29 @@ test('after one that died in the middle of a chunk another goes on where the row
   assert.equal((await world.read(digest)).toString(), 'kept, end');
   body.destroy(new Error('dead'));
   await lost;
+});
+
+test('a request is answered once its claim is released: the next may come to another process at once', async (t) => {
+  const world = await openWorld(t);
+  const released = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const claims = new TableClaims({
+    begun() {},
+    take: async () => ({ untouched: true, moved: false }),
+    release() {
+      asked.resolve();
+      return released.promise;
+    },
+  });
+  const push = world.blobPush({ claims });
+  const row = await push.start(world.repository.id, subject, 'sha256');
+  let answered = false;
+  const sending = push.append(row, source('bytes'), chunk()).then(() => {
+    answered = true;
+  });
+  await asked.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(answered, false);
+  released.resolve();
+  await sending;
 });

@@ -47,7 +47,8 @@ export class ClaimTable {
 export interface ClaimDesk {
   begun(id: string): void;
   take(id: string): Promise<Taken>;
-  release(id: string): void;
+  /** Resolves once another may take it: a client that has its answer goes on at once, at any process. */
+  release(id: string): Promise<void>;
 }
 
 /** The table as uploads ask it. */
@@ -69,7 +70,7 @@ export class TableClaims implements Claims {
       // Held for as long as its process lives.
       onLost() {},
       end() {},
-      release: async () => this.#desk.release(id),
+      release: () => this.#desk.release(id),
     };
   }
 }
@@ -79,6 +80,6 @@ export function claimsOf(table: ClaimTable, owner: string): Claims {
   return new TableClaims({
     begun: (id) => table.begun(id),
     take: async (id) => table.take(id, owner),
-    release: (id) => table.release(id, owner),
+    release: async (id) => table.release(id, owner),
   });
 }

@@ -38,7 +38,8 @@ export function linkOf(channel: Channel): PrimaryLink {
     claims: new TableClaims({
       begun: (id) => channel.tell('begun', id),
       take: (id) => channel.call<Taken>('claim', id),
-      release: (id) => channel.tell('release', id),
+      // Where there is no room for another question, it is told without waiting for the answer.
+      release: (id) => channel.call<void>('release', id).catch(() => channel.tell('release', id)),
     }),
     discarded: () => channel.tell('discarded', undefined),
     pushed: () => channel.tell('pushed', undefined),
