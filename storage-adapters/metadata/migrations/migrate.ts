@@ -11,7 +11,7 @@ import { replicas } from './006-replicas.ts';
 import { scrub } from './007-scrub.ts';
 import { scale } from './008-scale.ts';
 import { peers } from './009-peers.ts';
-import { domains } from './011-domains.ts';
+import { domains } from './010-domains.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
