@@ -53,6 +53,7 @@ export async function measureWorlds(
     const medians = await take(probe, seconds);
     const [peer, gantry] = [small, large].map(({ name }) => medians.get(name)?.cpuMs);
     figures.push({ what: probe.title, unit: 'CPU ms', goal, peer, gantry });
+    say(`  ${peer?.toFixed(3)} and ${gantry?.toFixed(3)} CPU ms`);
     const [one, other] = [small, large].map(({ name }) => medians.get(name)?.ms);
     if (options.times) figures.push({ what: '· its time', unit: 'ms', peer: one, gantry: other });
   }

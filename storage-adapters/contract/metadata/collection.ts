@@ -37,6 +37,22 @@ export function collectionContract(
     assert.equal((await db.repositories.details(repository.id))?.storedBytes, 5);
   });
 
+  test('a lease is as long as whoever gives it says', async (t) => {
+    const db = await open(t);
+    const { repository } = await populate(db);
+    const other = await ensure(db, 'other');
+    const blob = await addBlob(db, repository.id, 'blob');
+    const link = { repositoryId: other.id, digest: blob.digest, now };
+    await db.writer.run('LinkBlob', { ...link, leaseMs: 1_000 });
+    const of = async (at: number) => (await collectable(db, at)).map((row) => row.repositoryId);
+    assert.deepEqual(await of(now + 1_000), []);
+    assert.deepEqual(await of(now + 1_001), [other.id]);
+    const { renewed } = await db.writer.run('RenewLease', { ...link, leaseMs: 2_000 });
+    assert.equal(renewed, true);
+    assert.deepEqual(await of(now + 2_000), []);
+    assert.deepEqual(await of(now + 2_001), [other.id]);
+  });
+
   test('whatever claims a link between the look and the taking keeps it', async (t) => {
     const db = await open(t);
     const { repository } = await populate(db);
