@@ -93,6 +93,8 @@ function parse(args: readonly string[]) {
   return { ...values, rounds, seconds, only, on: databases, large: values.quick ? quick : usual };
 }
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function benchOn(
   on: DatabaseName,
   options: ReturnType<typeof parse>,
@@ -103,6 +105,11 @@ async function benchOn(
   if (obstacle) return [{ ...row, missing: obstacle }];
   const folder = await mkdtemp(join(tmpdir(), 'gantry-scale-'));
   const worlds: World[] = [];
+  // What is asked fails once its servers are gone, and all that was made is removed.
+  const end = () => {
+    for (const world of worlds) void world.stop();
+  };
+  for (const signal of signals) process.on(signal, end);
   try {
     return await withPostgres(on, async (postgres) => {
       try {
@@ -119,6 +126,7 @@ async function benchOn(
   } catch (error) {
     return [{ ...row, failed: (error as Error).stack ?? String(error) }];
   } finally {
+    for (const signal of signals) process.off(signal, end);
     await rm(folder, { recursive: true, force: true });
   }
 }

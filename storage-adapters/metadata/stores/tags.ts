@@ -27,8 +27,9 @@ const ofDigest = query<
     .limit(p('limit')),
 );
 
-type Row = Omit<Schema['tags'], 'repository_id'> &
-  Pick<Schema['manifests'], 'media_type' | 'size' | 'image_size' | 'platform'>;
+type Own = Omit<Schema['tags'], 'repository_id'>;
+type Image = Pick<Schema['manifests'], 'media_type' | 'size' | 'image_size' | 'platform'>;
+type Row = Own & Image;
 
 const all = (db: Builder) =>
   db
@@ -59,11 +60,17 @@ interface PageArgs {
   limit: number;
 }
 
-/** A range of the index that has the order: nothing is sorted, and a page begins where the last one ended. */
+/**
+ * A range of the index that has the order: nothing is sorted, and a page begins where the last one ended. Without
+ * what the tags point at: Postgres, which plans for any limit, would join all tags to find one page.
+ */
 const paged = (sort: TagListing['sort'], order: TagListing['order']) =>
-  query<PageArgs, Row>((db, p) => {
+  query<PageArgs, Own>((db, p) => {
     const beyond = order === 'asc' ? '>' : '<';
-    const rows = all(db).where('g.repository_id', '=', p('repository'));
+    const rows = db
+      .selectFrom('tags as g')
+      .select(['g.name', 'g.digest', 'g.created_at', 'g.updated_at', 'g.updated_by'])
+      .where('g.repository_id', '=', p('repository'));
     const page =
       sort === 'name'
         ? rows.where('g.name', beyond, p('name')).orderBy('g.name', order)
@@ -80,6 +87,29 @@ const pages = {
   name: { asc: paged('name', 'asc'), desc: paged('name', 'desc') },
   date: { asc: paged('date', 'asc'), desc: paged('date', 'desc') },
 };
+
+const images = query<{ repository: string; digests: string }, Image & { digest: string }>(
+  (db, p, dialect) =>
+    db
+      .selectFrom('manifests')
+      .select(['digest', 'media_type', 'size', 'image_size', 'platform'])
+      .where('repository_id', '=', p('repository'))
+      .where('digest', 'in', (e) =>
+        e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
+      ),
+);
+
+async function withImages(db: Executor, repository: string, rows: readonly Own[]): Promise<Row[]> {
+  if (rows.length === 0) return [];
+  const digests = JSON.stringify([...new Set(rows.map((row) => row.digest))]);
+  const found = await images.all(db, { repository, digests });
+  const byDigest = new Map(found.map((image) => [image.digest, image]));
+  return rows.flatMap((row) => {
+    // Deleted meanwhile, and its tags with it.
+    const image = byDigest.get(row.digest);
+    return image ? [{ ...image, ...row }] : [];
+  });
+}
 
 const toTag = (row: Row): TagRow => ({
   name: row.name,
@@ -113,16 +143,14 @@ export function tagsStore(db: Executor): Tags {
       then(list.all(db, { repository, last: last ?? '', limit }), (rows) =>
         rows.map((row) => row.name),
       ),
-    page: (repository, { sort, order, after, limit }) => {
+    async page(repository, { sort, order, after, limit }) {
       const first = beforeAll(order);
-      return then(
-        pages[sort][order].all(db, {
-          ...{ repository, limit },
-          name: after?.name ?? first.name,
-          updatedAt: after?.updatedAt ?? first.at,
-        }),
-        (rows) => rows.map(toTag),
-      );
+      const rows = await pages[sort][order].all(db, {
+        ...{ repository, limit },
+        name: after?.name ?? first.name,
+        updatedAt: after?.updatedAt ?? first.at,
+      });
+      return (await withImages(db, repository, rows)).map(toTag);
     },
     find: (repository, name) =>
       then(byName.get(db, { repository, name }), (row) => row && toTag(row)),
