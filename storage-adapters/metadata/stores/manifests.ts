@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type {
   ManifestDetails,
@@ -130,13 +131,18 @@ interface ReferrerArgs {
   limit: number;
   artifactType?: string;
 }
+/** With its other end below, a range of the index by subject: of an equality SQLite would read all manifests. */
+const afterReferrer = (subject: string, last: string) =>
+  sql<boolean>`(subject, digest) > (${subject}, ${last})`;
+
 const referrers = query<ReferrerArgs, ReferrerColumns>((db, p) =>
   db
     .selectFrom('manifests')
     .select(['digest', 'media_type', 'size', 'artifact_type', 'annotations'])
     .where('repository_id', '=', p('repository'))
-    .where('subject', '=', p('subject'))
-    .where('digest', '>', p('last'))
+    .where(afterReferrer(p('subject'), p('last')))
+    .where('subject', '<=', p('subject'))
+    .orderBy('subject')
     .orderBy('digest')
     .limit(p('limit')),
 );
@@ -145,9 +151,10 @@ const referrersOfType = query<Required<ReferrerArgs>, ReferrerColumns>((db, p) =
     .selectFrom('manifests')
     .select(['digest', 'media_type', 'size', 'artifact_type', 'annotations'])
     .where('repository_id', '=', p('repository'))
-    .where('subject', '=', p('subject'))
+    .where(afterReferrer(p('subject'), p('last')))
+    .where('subject', '<=', p('subject'))
     .where('artifact_type', '=', p('artifactType'))
-    .where('digest', '>', p('last'))
+    .orderBy('subject')
     .orderBy('digest')
     .limit(p('limit')),
 );

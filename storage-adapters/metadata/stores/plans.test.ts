@@ -105,6 +105,11 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
     /^SEARCH manifest_references USING (COVERING )?INDEX manifest_references_by_child \(repository_id=\? AND child=\?\)$/,
   ],
   [
+    'referrers',
+    (db) => manifestsStore(db).referrers('r', digests[0]!, { limit: 9 }),
+    /^SEARCH manifests USING INDEX manifests_by_subject \(repository_id=\? AND (\(subject,digest\)|subject)>.*\)$/,
+  ],
+  [
     "indexes' images",
     (db) => manifestsStore(db).childImages('r', digests),
     /^SEARCH f USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,
