@@ -76,8 +76,11 @@ export class BackupFolder {
     await writePrivateFile(this.file(keyName), `${Buffer.from(key).toString('hex')}\n`);
   }
 
-  /** Removes what the manifest does not name: databases of before, and blobs that are no more. */
-  async prune(manifest: BackupManifest, blobs: readonly ListedBlob[]): Promise<number> {
+  /**
+   * Removes what the manifest does not name: databases of before, and blobs that are no more. `keys`: of all blobs that
+   * there are. Of one that is quarantined, what an earlier run copied may be the last good copy.
+   */
+  async prune(manifest: BackupManifest, keys: ReadonlySet<string>): Promise<number> {
     const named = new Set([manifest.database.file, manifest.blobs.list]);
     for (const name of await readdir(this.path)) {
       const old = /^(database|blobs)-.*\.(gz|txt)(\.part)?$/.test(name) && !named.has(name);
@@ -85,7 +88,6 @@ export class BackupFolder {
       if (old || oldKey) await rm(this.file(name));
     }
     if (manifest.blobs.folder === undefined) return 0;
-    const keys = new Set(blobs.map(({ key }) => key));
     let removed = 0;
     for (const shard of await readdir(this.file(blobsName)).catch(() => [])) {
       for (const name of await readdir(join(this.path, blobsName, shard))) {

@@ -69,7 +69,7 @@ export async function makeBackup(deps: BackupDeps, options: BackupOptions): Prom
   try {
     const id = randomBytes(8).toString('hex');
     const takenAt = clock.now();
-    const { summary, schema, list } = await dumpInto(deps, id);
+    const { summary, schema, list, keys } = await dumpInto(deps, id);
     const listName = `blobs-${id}.txt`;
     const listSha256 = await writeList(folder.file(listName), list);
     if (options.withKey) await folder.writeKey(key);
@@ -92,7 +92,7 @@ export async function makeBackup(deps: BackupDeps, options: BackupOptions): Prom
       },
     };
     await folder.finish(manifest);
-    const removed = await folder.prune(manifest, list);
+    const removed = await folder.prune(manifest, keys);
     const { count, bytes, lost } = manifest.blobs;
     return {
       ...{ folder: folder.path, id, takenAt },
@@ -111,18 +111,27 @@ const databaseName = (id: string) => `database-${id}.gz`;
 async function dumpInto(
   { folder, openSnapshot, progress }: BackupDeps,
   id: string,
-): Promise<{ summary: DumpSummary; schema: number; list: ListedBlob[] }> {
+): Promise<{
+  summary: DumpSummary;
+  schema: number;
+  list: ListedBlob[];
+  /** Those of quarantined blobs, too. */
+  keys: ReadonlySet<string>;
+}> {
   const snapshot = await openSnapshot();
   try {
     const list: ListedBlob[] = [];
+    const keys = new Set<string>();
     let done = 0;
     const seen = (table: TableShape, rows: readonly Row[]): void => {
       done += rows.length;
       progress?.({ step: 'database', done, total: 0, unit: 'rows' });
-      if (table.name === 'blobs') list.push(...blobsOf(table, rows));
+      if (table.name !== 'blobs') return;
+      list.push(...blobsOf(table, rows));
+      for (const key of keysOf(table, rows)) keys.add(key);
     };
     const summary = await writeDump(snapshot, folder.file(databaseName(id)), seen);
-    return { summary, schema: snapshot.version, list };
+    return { summary, schema: snapshot.version, list, keys };
   } finally {
     await snapshot.close();
   }
@@ -140,6 +149,11 @@ export function blobsOf({ columns }: TableShape, rows: readonly Row[]): ListedBl
       key: String(row[key]),
       size: Number(row[size]),
     }));
+}
+
+export function keysOf({ columns }: TableShape, rows: readonly Row[]): string[] {
+  const at = columns.findIndex(({ name }) => name === 'key');
+  return rows.map((row) => String(row[at]));
 }
 
 async function writeList(path: string, list: readonly ListedBlob[]): Promise<string> {

@@ -5,7 +5,7 @@ import type { EmptyDatabase, Snapshot, TableRows } from '../../ports/rows.ts';
 import { bytesOf, type ListedBlob } from './blob-list.ts';
 import { copyBlobs, type LostBlob, type OnProgress } from './copy.ts';
 import { checkRoom } from './folder.ts';
-import { blobsOf } from './make-backup.ts';
+import { blobsOf, keysOf } from './make-backup.ts';
 import { keysIn, storeTarget } from './store-target.ts';
 
 export interface MoveDeps {
@@ -61,12 +61,11 @@ async function listOf(
   const snapshot = await openSnapshot();
   try {
     const table = snapshot.tables.find(({ name }) => name === 'blobs')!;
-    const key = table.columns.findIndex(({ name }) => name === 'key');
     const list: ListedBlob[] = [];
     const keys = new Set<string>();
     for await (const rows of snapshot.rows(table)) {
       list.push(...blobsOf(table, rows));
-      for (const row of rows) keys.add(String(row[key]));
+      for (const key of keysOf(table, rows)) keys.add(key);
     }
     return { list, keys };
   } finally {

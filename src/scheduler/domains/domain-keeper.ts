@@ -84,6 +84,11 @@ export class DomainKeeper {
   async #look(): Promise<void> {
     const { domains, clock, failed } = this.#deps;
     const before = clock.now();
+    let broken = false;
+    const fail = (cause: unknown): void => {
+      broken = true;
+      failed(cause);
+    };
     for (;;) {
       const claims = await domains.pending(before, page);
       const waiting = claims[Symbol.iterator]();
@@ -93,8 +98,9 @@ export class DomainKeeper {
           await this.check(claim);
         }
       };
-      await Promise.all(Array.from({ length: atOnce }, () => one().catch(failed)));
-      if (claims.length < page || this.#closed) return;
+      await Promise.all(Array.from({ length: atOnce }, () => one().catch(fail)));
+      // What could not be written down would be found again, at once.
+      if (claims.length < page || broken || this.#closed) return;
     }
   }
 }

@@ -92,3 +92,21 @@ test('a trusted one that was claimed where nobody knew so needs no record', asyn
   assert.equal(await state(host), 'verified');
   assert.deepEqual(dns.asked, []);
 });
+
+test('proofs that cannot be written down are looked for again with the next look, not at once', async (t) => {
+  const { world, dns, clock, claim } = await keeping(t);
+  for (let at = 0; at < 100; at++) await claim(`n${at}.example.com`);
+  clock.time += 60_000;
+  const failures: unknown[] = [];
+  const full = Object.assign(new Error('the disk is full'), { code: 'SQLITE_FULL' });
+  const keeper = new DomainKeeper({
+    ...{ domains: world.metadata.domains, clock, timers: systemTimers, trusted: [] },
+    writer: { run: () => Promise.reject(full) },
+    resolver: createTxtResolver([dns.address]),
+    verified: () => assert.fail('nothing is proven'),
+    failed: (cause) => failures.push(cause),
+  });
+  await keeper.look();
+  assert.ok(failures.length > 0 && failures.every((one) => one === full));
+  assert.ok(dns.asked.length <= 100, `${dns.asked.length} questions`);
+});
