@@ -36,10 +36,13 @@ export function byHost(
 /** WebSockets and the like are for functions alone; other wishes to upgrade are answered as plain requests. */
 export function upgradesOf(current: () => Gateway, peers?: Peers): Upgrades {
   return {
-    takes: (req) => current().upgrades(req),
+    takes: (req) => {
+      // Whose request it is tells which host it is for.
+      peers?.headers.receive(req);
+      return current().upgrades(req);
+    },
     upgrade: (req, socket, head) => {
       if (!peers) return current().upgrade(req, socket, head);
-      peers.headers.receive(req);
       void peers.forwarder.upgrade(req, socket, head, () => current().upgrade(req, socket, head));
     },
   };

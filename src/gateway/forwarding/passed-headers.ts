@@ -48,9 +48,13 @@ function withoutHops(raw: readonly string[], connection: string | undefined): st
     const name = raw[at]!.toLowerCase();
     // Of the body's end, as trailers are sent on.
     if (isHopByHop(name) && name !== 'trailer') continue;
-    // Who names these as the connection's own would change whose request it is, or where it ends.
-    if (named?.has(name) && name !== 'host' && name !== 'content-length') continue;
+    if (named?.has(name) && !isKept(name)) continue;
     kept.push(raw[at]!, raw[at + 1]!);
   }
   return kept;
+}
+
+/** Who names these as the connection's own would change whose request it is, or where it ends. */
+function isKept(name: string): boolean {
+  return name === 'host' || name === 'content-length' || name.startsWith('x-forwarded-');
 }

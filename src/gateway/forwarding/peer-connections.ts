@@ -8,6 +8,8 @@ const connectMs = 2_000;
 /** Of a connection without a byte: then the other end is asked, and given up 10 s later. */
 const silentMs = 10_000;
 const freeSockets = 64;
+/** Of an answer: what the other process could send must not be lost here, after a function has run. */
+const maxHeaderSize = 128 * 1024;
 
 type Agent = HttpAgent | HttpsAgent;
 
@@ -27,7 +29,7 @@ export class PeerConnections {
     const { upgrade, ...rest } = options;
     const encrypted = isEncrypted(address);
     const sent = (encrypted ? requestByTls : request)({
-      ...{ ...connectionTo(address), ...rest },
+      ...{ ...connectionTo(address), ...rest, maxHeaderSize },
       // A connection that becomes something else is not given back.
       agent: upgrade ? false : this.#agentOf(address, encrypted),
     });

@@ -49,6 +49,7 @@ export function openVolumes(
 ): DockerVolumes {
   const { installation, buckets, folder } = options;
   const limits = new Map<string, number>();
+  const measuring = new Map<string, Promise<number>>();
   const pathOf = (name: string) =>
     folder === undefined ? undefined : join(folder, nameInEngine(name), '_data');
 
@@ -83,9 +84,15 @@ export function openVolumes(
     else limits.set(name, maxBytes);
   }
 
+  /** Whoever asks while it is measured gets that: each measurement walks through all files. */
   async function usage(name: string): Promise<number | undefined> {
     const path = pathOf(name);
-    return path === undefined ? undefined : folderBytes(path);
+    if (path === undefined) return undefined;
+    const known = measuring.get(name);
+    if (known) return known;
+    const measured = folderBytes(path).finally(() => measuring.delete(name));
+    measuring.set(name, measured);
+    return measured;
   }
 
   function create(name: string, projectId: string): Promise<EngineVolume> {
