@@ -19,8 +19,8 @@ start, with what is allowed.
 |---|---|---|---|
 ${settingNames.map((name) => row(name, settings[name])).join('\n')}
 
-Not settings of the server: \`GANTRY_CONFIG\` (the path of the file); \`GANTRY_TOOLS_BIN\` and
-\`GANTRY_TEST_…\` are read by the tests alone.
+Not settings of the server: \`GANTRY_CONFIG\` (the path of the file); \`GANTRY_TO_DATABASE_URL\` (of \`gantry admin move\`);
+\`GANTRY_TOOLS_BIN\` and \`GANTRY_TEST_…\` are read by the tests alone.
 `;
 }
 

@@ -6,6 +6,8 @@ import { connectSocket } from './socket-client.ts';
 
 /** The way to the admin methods: the running server's socket, or the data folder where none runs. */
 export interface Connection {
+  /** Whether no server is on the other side: what goes on after a call waits for one. */
+  readonly offline?: boolean;
   call(method: string, params: unknown): Promise<unknown>;
   close(): Promise<void> | void;
 }
@@ -23,7 +25,11 @@ export async function openConnection(config: Config): Promise<Connection> {
   // The whole server's modules are read only where they are needed.
   const { openOffline } = await import('../compose.ts');
   const { admin, close } = await openOffline(config);
-  return { call: (method, params) => asRefused(admin.handle(method, params)), close };
+  return {
+    offline: true,
+    call: (method, params) => asRefused(admin.handle(method, params)),
+    close,
+  };
 }
 
 async function asRefused(result: Promise<unknown>): Promise<unknown> {

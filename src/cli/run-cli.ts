@@ -34,7 +34,8 @@ export async function runCli(cli: CliProcess): Promise<number> {
     const connection = await (cli.connect ?? connectByConfig)(cli);
     try {
       let result = (await connection.call(method, params)) as Parameters<typeof show>[0];
-      while (watch && (watch.always || cli.tty)) {
+      // Offline this process holds the folder's lock: the server that is waited for could not start.
+      while (watch && !connection.offline && (watch.always || cli.tty)) {
         const line = watch.line(result);
         if (cli.tty) cli.err(`\r\u001b[K${line ?? ''}`);
         if (line === undefined) break;
@@ -43,6 +44,10 @@ export async function runCli(cli: CliProcess): Promise<number> {
         result = (await connection.call(next.method, next.params)) as typeof result;
       }
       cli.out(json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+      if (connection.offline && watch && watch.line(result) !== undefined) {
+        if (watch.always) throw noServer();
+        cli.err('No server runs on this data folder: the next one that starts does it.\n');
+      }
     } finally {
       await connection.close();
     }
@@ -62,6 +67,14 @@ export async function runCli(cli: CliProcess): Promise<number> {
     cli.err(explain(error, cli.args.includes('--json')));
     return refusedCode;
   }
+}
+
+function noServer(): Refused {
+  return new Refused({
+    code: 'no-server',
+    message: 'It is written down, but no server runs on this data folder that could be waited for.',
+    hint: 'Start the server, which then does it, and ask: npx gantry admin scrub status',
+  });
 }
 
 async function connectByConfig({ env, cwd }: CliProcess): Promise<Connection> {

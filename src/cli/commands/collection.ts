@@ -16,7 +16,7 @@ export function addCollectionCommands(admin: Command, run: Run): void {
   const collection = group(
     admin,
     'collection',
-    'takes away what nothing names any more; docs/collection.md',
+    'what goes since nothing names it any more. It goes by itself; docs/collection.md',
   );
 
   leaf(

@@ -28,7 +28,7 @@ export function addScrubCommands(admin: Command, run: Run): void {
     'scrub start --repository acme/web/site --wait --json',
   )
     .option('--repository <team/project/repository>', 'only what this one links')
-    .option('--wait', 'come back when it is done, without a terminal, too')
+    .option('--wait', 'come back when it is done, without a terminal, too; needs a running server')
     .action(
       async ({ repository, wait, json }: { repository?: string; wait?: true; json?: boolean }) => {
         const always = wait === true;
