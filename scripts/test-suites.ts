@@ -221,8 +221,8 @@ export const suites: readonly Suite[] = [
     files: ['conformance/replicas/**/*.test.ts'],
     atOnce: 1,
     budget: 3.5,
-    limit: 6,
-    tools: ['versitygw', 'compose'],
+    limit: 15,
+    tools: ['versitygw', 'compose', 'docker-cli', 'moby', 'containerd', 'runc'],
     notQuick: 'takes minutes: run npm test, or npm test -- --only replicas',
   },
   {
@@ -232,7 +232,8 @@ export const suites: readonly Suite[] = [
     files: ['conformance/workers/**/*.test.ts'],
     atOnce: 1,
     budget: 1.5,
-    limit: 5,
+    limit: 15,
+    tools: 'all',
     notQuick: 'takes a minute: run npm test, or npm test -- --only workers',
   },
   {

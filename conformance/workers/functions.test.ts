@@ -1,26 +1,21 @@
-/**
- * Functions of a server with workers: the primary runs them, and any worker leads to them. GANTRY_TEST_DOCKER_HOST
- * names an engine.
- */
+/** Functions of a server with workers: the primary runs them, and any worker leads to them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask } from '../functions/support/ask.ts';
 import { functionImage } from '../functions/support/images.ts';
-import { needsServerProgram } from '../functions/support/server-program.ts';
+import { ownEngineObstacle, startOwnEngine } from '../functions/support/own-engine.ts';
 import { openWebSocket } from '../functions/support/websocket.ts';
 import { expectStatus } from '../spec/check.ts';
 import { octets } from '../spec/push.ts';
 import { World } from './support/world.ts';
 
-const engine = process.env.GANTRY_TEST_DOCKER_HOST;
-const skip =
-  (engine ? undefined : 'GANTRY_TEST_DOCKER_HOST names no engine') ?? needsServerProgram();
+const skip = ownEngineObstacle();
 
 test('what is pushed at a worker answers through all of them', skip ? { skip } : {}, async (t) => {
-  const world = await World.start({
-    ...{ GANTRY_FUNCTIONS: 'on', GANTRY_INSTANCES_AT_STOP: 'end', GANTRY_DOCKER_HOST: engine! },
-  });
+  const own = await startOwnEngine('10.232.0.0/16');
+  t.after(() => own.stop());
+  const world = await World.start(own.env);
   t.after(() => world.stop());
   const { teamSlug, projectSlug } = world.bootstrap;
   const repository = `${world.project}/through`;

@@ -1,13 +1,9 @@
 /** Two replicas that run functions on one engine, which is started for them. */
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { tableOf } from '../../../src/runtimes/docker/network-guard/rules.ts';
-import { type DockerEngine, docker29, startEngine } from '../../clients/support/docker-engine.ts';
-import { run } from '../../clients/support/run.ts';
-import { makeSandbox, systemPath } from '../../clients/support/sandbox.ts';
+import type { DockerEngine } from '../../clients/support/docker-engine.ts';
 import { type Answer, type Asked, ask } from '../../functions/support/ask.ts';
 import { functionImage } from '../../functions/support/images.ts';
-import { needsServerProgram } from '../../functions/support/server-program.ts';
+import { ownEngineObstacle, startOwnEngine } from '../../functions/support/own-engine.ts';
 import { expectStatus } from '../../spec/check.ts';
 import { octets } from '../../spec/push.ts';
 import { obstacle, startTopology, type Topology } from './topology.ts';
@@ -33,26 +29,15 @@ export interface FunctionsWorld {
 }
 
 export function functionsObstacle(): string | undefined {
-  return docker29.obstacle() ?? needsServerProgram() ?? obstacle();
+  return ownEngineObstacle() ?? obstacle();
 }
-
-const secret = 'ab'.repeat(32);
 
 export async function startFunctionsWorld(): Promise<FunctionsWorld> {
   await using stack = new AsyncDisposableStack();
-  const sandbox = makeSandbox();
-  stack.defer(() => sandbox.remove());
-  const engine = await startEngine(docker29, sandbox);
-  stack.defer(() => engine.stop());
-  // Its networks are the machine's.
-  stack.defer(() => removeAll(engine));
-  const world = await startTopology('s3', {
-    GANTRY_FUNCTIONS: 'on',
-    GANTRY_DOCKER_HOST: engine.env.DOCKER_HOST!,
-    GANTRY_INSTANCES_AT_STOP: 'end',
-    GANTRY_SECRET_KEY: secret,
-    GANTRY_FUNCTIONS_NETWORK: '10.231.0.0/16',
-  });
+  const own = await startOwnEngine('10.231.0.0/16');
+  stack.defer(() => own.stop());
+  const { engine } = own;
+  const world = await startTopology('s3', own.env);
   stack.defer(() => world.stop());
   const closing = stack.move();
   const api = async <T>(at: number, method: string, path: string, body?: unknown) => {
@@ -131,18 +116,4 @@ export async function answers(
     if (answer) last = `${answer.status} ${answer.body}`;
     if (performance.now() - began > withinMs) throw new Error(`no answer in time: ${last}`);
   }
-}
-
-async function removeAll(engine: DockerEngine): Promise<void> {
-  const ids = await engine.docker(['ps', '-aq']);
-  const all = ids.split('\n').filter((id) => id !== '');
-  if (all.length > 0) await engine.attempt(['rm', '-f', ...all]);
-  await engine.attempt(['network', 'prune', '-f']);
-  const installation = createHash('sha256')
-    .update('installation')
-    .update(Buffer.from(secret, 'hex'))
-    .digest('hex')
-    .slice(0, 16);
-  const table = tableOf(installation);
-  await run('nft', ['delete', 'table', 'inet', table], { env: { PATH: systemPath } });
 }
