@@ -42,5 +42,21 @@ async function asRefused(result: Promise<unknown>): Promise<unknown> {
 
 export function toRefused(error: RegistryError): Refused {
   const { kind, message, hint = 'npx gantry admin --help' } = error.info;
-  return new Refused({ code: kind, message, hint }, { cause: error });
+  // Here the operator looks on, and there is no log that would say more.
+  const cause = kind === 'unavailable' ? causeOf(error) : '';
+  return cause === ''
+    ? new Refused({ code: kind, message, hint }, { cause: error })
+    : new Refused(
+        { code: kind, message: `${message} ${cause}`, hint: settingsHint },
+        { cause: error },
+      );
+}
+
+const settingsHint =
+  'See whether it answers, and whether the settings of it are right (docs/settings.md), then try again.';
+
+function causeOf({ cause }: RegistryError): string {
+  if (!(cause instanceof Error)) return '';
+  const [first] = cause instanceof AggregateError ? cause.errors : [];
+  return cause.message || (first instanceof Error ? first.message : '');
 }

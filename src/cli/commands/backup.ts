@@ -174,7 +174,7 @@ function lost(blobs: readonly LostBlob[]): Refused {
   const some = blobs.slice(0, 10).map(({ digest, why }) => `${digest}: ${why}`);
   return new Refused({
     code: 'incomplete',
-    message: `The backup is made, but ${blobs.length} blobs that the database names are not in the store as they should be: ${some.join('; ')}.`,
+    message: `The backup is made, but the store lacks blobs that the database names, or holds them damaged (${blobs.length}): ${some.join('; ')}.`,
     hint: 'Push the images that need them again. A restore of this backup leaves these blobs out.',
   });
 }

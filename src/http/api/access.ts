@@ -39,7 +39,7 @@ export async function grantAccess(
     case 'operator':
       if (stranger) throw unauthorized();
       if (!identity.operator) {
-        throw denied(identity, 'needs an operator of this installation');
+        throw denied(identity, 'needs an operator of this installation', operatorHint);
       }
       return {};
     case 'team': {
@@ -116,10 +116,11 @@ export function absent(identity: Identity) {
   );
 }
 
-function denied(identity: Identity, why: string) {
-  return refuse(
-    'denied',
-    `${identity.actor} may not do this: it ${why}.`,
-    'Use a token of a wider scope, or ask an admin of the team for a role or a trust policy that allows it.',
-  );
+const roleHint =
+  'Use a token of a wider scope, or ask an admin of the team for a role or a trust policy that allows it.';
+const operatorHint =
+  "Use a token of scope admin, for all projects, of an operator's account; whoever runs the server makes one: npx gantry admin account create --help";
+
+function denied(identity: Identity, why: string, hint = roleHint) {
+  return refuse('denied', `${identity.actor} may not do this: it ${why}.`, hint);
 }
