@@ -25,6 +25,7 @@ const refusalTexts: Readonly<Record<number, string>> = {
   422: 'What was sent was understood, and cannot be done.',
   429: 'Too many requests: wait as long as Retry-After says.',
   500: 'A fault of the registry.',
+  502: 'The replica that runs functions closed the connection before it answered.',
   503: 'Something that the registry needs does not answer: try again.',
   507: 'The registry has no space left.',
 };
