@@ -103,6 +103,7 @@ export class Instances {
       state: 'created',
       address: undefined,
       exit: undefined,
+      files: spec.files.map(({ path, source }) => ({ path, source })),
     };
   }
 
