@@ -53,9 +53,15 @@ export async function copyBlobs(
   blobs: readonly ListedBlob[],
   source: (blob: ListedBlob) => Promise<Readable>,
   target: BlobTarget,
-  options: { step: string; progress?: OnProgress | undefined; check?: () => void },
+  options: {
+    step: string;
+    progress?: OnProgress | undefined;
+    check?: () => void;
+    /** Blobs that the disk cannot read count as lost, and do not end the rest. */
+    pastUnreadable?: boolean;
+  },
 ): Promise<Copied> {
-  const { step, progress, check } = options;
+  const { step, progress, check, pastUnreadable = false } = options;
   const total = bytesOf(blobs);
   const copied = { count: 0, bytes: 0 };
   const kept = { count: 0, bytes: 0 };
@@ -74,7 +80,8 @@ export async function copyBlobs(
       tell(blob.size);
       return;
     }
-    const wrong = await copyOne(blob, source, target, tell);
+    const copy = () => copyOne(blob, source, target, tell);
+    const wrong = await (pastUnreadable ? twiceOrLost(copy) : copy());
     if (wrong) lost.push({ digest: blob.digest, ...wrong });
     else {
       copied.count += 1;
@@ -82,6 +89,38 @@ export async function copyBlobs(
     }
   });
   return { copied, kept, lost: lost.sort((a, b) => (a.digest < b.digest ? -1 : 1)) };
+}
+
+/** The error with which the source's bytes broke off. */
+class SourceError extends Error {}
+
+/** A disk that begins to fail reads some blobs no more: a backup of the others is worth most just then. */
+async function twiceOrLost(copy: () => Promise<Wrong | undefined>): Promise<Wrong | undefined> {
+  const unreadable = (error: unknown): boolean => {
+    for (let each = error; each instanceof Error; each = each.cause) {
+      if (each instanceof SourceError) return codeOf(each) === 'EIO';
+    }
+    return false;
+  };
+  try {
+    return await copy();
+  } catch (error) {
+    if (!unreadable(error)) throw error;
+  }
+  try {
+    return await copy();
+  } catch (error) {
+    if (!unreadable(error)) throw error;
+    return { damage: 'missing', why: 'the disk cannot read it (EIO)' };
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { code } = each as NodeJS.ErrnoException;
+    if (typeof code === 'string') return code;
+  }
+  return undefined;
 }
 
 /** Why it could not be had; undefined: it is there now. */
@@ -94,6 +133,10 @@ async function copyOne(
   const opened = await openOrWrong(blob, source);
   if ('damage' in opened) return opened;
   const checked = checkOf(blob);
+  let broken: unknown;
+  opened.once('error', (error) => {
+    broken = error;
+  });
   try {
     await target.write(
       blob,
@@ -104,6 +147,8 @@ async function copyOne(
       },
       () => checked.wrong() === undefined,
     );
+  } catch (error) {
+    throw broken === undefined ? error : new SourceError(String(broken), { cause: broken });
   } finally {
     opened.destroy();
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import test from 'node:test';
 import { openSnapshot } from '../../../storage-adapters/metadata/rows/open-rows.ts';
 import { day, openScrub } from '../scrubber-test-kit.ts';
@@ -37,4 +38,43 @@ test('what an earlier backup has of a blob that is quarantined since stays, and 
   pass(31 * day);
   await read();
   assert.deepEqual(await kinds(), {});
+});
+
+test('a blob that the disk cannot read is told, and the others are copied', async (t) => {
+  const { folder: data, store, clock, addBlob, fileOf } = await openScrub(t);
+  const folder = new BackupFolder(join(data, 'backup'));
+  await folder.prepare();
+  const bad = await addBlob('unreadable');
+  await addBlob('readable');
+  const badKey = basename(await fileOf(bad));
+  let reads = 0;
+  const failing = (code: string) => ({
+    ...{ stat: store.stat.bind(store), list: store.list.bind(store) },
+    open: async (key: string) => {
+      if (key !== badKey) return store.open(key);
+      reads += 1;
+      return new Readable({
+        read() {
+          this.push('unr');
+          this.destroy(Object.assign(new Error(`${code}: i/o error, read`), { code }));
+        },
+      });
+    },
+  });
+  const backup = (code: string) =>
+    makeBackup(
+      {
+        ...{ folder, store: failing(code) as never, clock, key: Buffer.alloc(32), version: '0' },
+        openSnapshot: () => openSnapshot({ folder: data, databaseUrl: undefined }),
+        holding: { hold: async () => {}, release: async () => {} },
+        from: { database: 'sqlite', storage: 'filesystem' },
+      },
+      { blobs: true, withKey: false, verify: false },
+    );
+  const { blobs } = await backup('EIO');
+  assert.deepEqual([blobs.copied.count, blobs.lost.map(({ digest }) => digest)], [1, [bad]]);
+  assert.match(blobs.lost[0]!.why, /cannot read/);
+  assert.equal(reads, 2, 'it was tried once more');
+  // A store that is away is no blob's fault.
+  await assert.rejects(backup('ECONNRESET'), /ECONNRESET/);
 });

@@ -196,7 +196,7 @@ async function copyInto(
     has: async (blob) => !damagedHere.has(blob.key) && (await target.has(blob)),
   };
   const copied = await copyBlobs(list, ({ key }) => store.open(key), fresh, {
-    ...{ step: 'blobs', progress, check },
+    ...{ step: 'blobs', progress, check, pastUnreadable: true },
   });
   if (copied.lost.length > 0 && copied.copied.count + copied.kept.count === 0) {
     throw refuse(
