@@ -1,7 +1,7 @@
 /** Commands on whole installations: they run beside a server, or where none does. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { lockFolder, makePrivate } from '../storage-adapters/metadata/folder-lock.ts';
@@ -98,9 +98,12 @@ export async function restore(
   const manifest = await folder.manifest();
   return locked(config.data, inUse, async () => {
     const place = placeOf(config);
-    if ((await originOf(place)) === `backup ${manifest.id}`) {
-      return { ...(await checkBackup({ folder, schemaVersion, progress })), already: true };
-    }
+    const finished = async () => (await originOf(place)) === `backup ${manifest.id}`;
+    const already = async () => ({
+      ...(await checkBackup({ folder, schemaVersion, progress })),
+      already: true,
+    });
+    if (await finished()) return already();
     if (existsSync(join(config.data, 'bootstrap.json'))) throw used(config);
     const report = await restoreBackup(
       {
@@ -112,8 +115,12 @@ export async function restore(
         settleKey: (found) => settleKey(config, folder, found),
       },
       options,
-    );
-    return { ...report, already: false };
+    ).catch(async (error: unknown) => {
+      // The commit of a run that was killed may have come since the look above.
+      if (isConflict(error) && (await finished())) return undefined;
+      throw error;
+    });
+    return report ? { ...report, already: false } : already();
   });
 }
 
@@ -138,6 +145,13 @@ export async function move(
   return options.prepare ? both() : locked(source.data, running, both);
 }
 
+/** `move.json` of the source: what a move that is run again goes on with. */
+interface MoveMarker {
+  readonly to: string;
+  readonly id: string;
+  readonly done?: boolean;
+}
+
 async function moveTo(
   plan: MovePlan,
   target: Config,
@@ -148,19 +162,19 @@ async function moveTo(
   const { source, blobs } = plan;
   const marker = join(source.data, 'move.json');
   const to = `${databaseOf(target)} ${storageOf(target)} ${target.data}`;
-  const begun = JSON.parse((await readIfThere(marker)) ?? 'null') as {
-    to: string;
-    id: string;
-  } | null;
-  const ours = begun?.to === to ? begun : undefined;
+  const begun = JSON.parse((await readIfThere(marker)) ?? 'null') as MoveMarker | null;
+  const settings = settingsAfter(source, target);
+  const finished = async (id: string | undefined) =>
+    id !== undefined && plan.database && (await originOf(placeOf(target))) === `move ${id}`;
+  const none = { count: 0, bytes: 0 };
+  const already = {
+    ...{ moved: true, rows: 0, blobs: none, copied: none, lost: [], already: true, settings },
+  };
+  if (begun?.to === to && (await finished(begun.id))) return already;
+  // One that is done, and whose database is not there any more, is begun anew.
+  const ours = begun?.to === to && !begun.done ? begun : undefined;
   const id =
     ours?.id ?? createHash('sha256').update(`${Date.now()} ${to}`).digest('hex').slice(0, 16);
-  const settings = settingsAfter(source, target);
-  if (ours && plan.database && (await originOf(placeOf(target))) === `move ${id}`) {
-    await rm(marker, { force: true });
-    const none = { count: 0, bytes: 0 };
-    return { moved: true, rows: 0, blobs: none, copied: none, lost: [], already: true, settings };
-  }
   if (!prepare) await refuseReplicas(source);
   if (target.databaseUrl === undefined && target.data !== source.data && !prepare) {
     await writePrivateFile(join(target.data, 'secret.key'), `${key.toString('hex')}\n`);
@@ -179,8 +193,14 @@ async function moveTo(
       },
       { prepare },
     );
-    if (report.moved) await rm(marker, { force: true });
+    if (report.moved) {
+      await writePrivateFile(marker, `${JSON.stringify({ to, id, done: true })}\n`);
+    }
     return { ...report, already: false, settings };
+  } catch (error) {
+    // The commit of a run that was killed may have come since the look above.
+    if (isConflict(error) && ours && (await finished(id))) return already;
+    throw error;
   } finally {
     await from.close();
     await into?.close();
@@ -222,7 +242,7 @@ async function locked<T>(folder: string, who: string, work: () => Promise<T>): P
   try {
     lock = lockFolder(folder);
   } catch (error) {
-    if (!(error instanceof RegistryError && error.kind === 'conflict')) throw error;
+    if (!isConflict(error)) throw error;
     const hint =
       who === running
         ? 'Stop the server, and run this again. --prepare copies the blobs while it runs.'
@@ -234,6 +254,10 @@ async function locked<T>(folder: string, who: string, work: () => Promise<T>): P
   } finally {
     lock.close();
   }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof RegistryError && error.kind === 'conflict';
 }
 
 function used(config: Config): RegistryError {

@@ -172,6 +172,7 @@ test('killed at any moment and run again, a backup, a restore and moves are whol
     await server.end('SIGTERM');
     const facts = await readFile(join(data, 'gantry.db'));
     await runOverKills(t, random, to, env, 2_500);
+    assert.equal((await run<{ already: boolean }>(to, env)).already, true, 'done, and said so');
     assert.ok(facts.equals(await readFile(join(data, 'gantry.db'))), 'the source stays as it is');
 
     const key = (await readFile(join(data, 'secret.key'), 'utf8')).trim();
