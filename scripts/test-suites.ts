@@ -102,7 +102,7 @@ export const suites: readonly Suite[] = [
     },
     atOnce: 2,
     budget: 4.5,
-    limit: 10,
+    limit: 20,
   },
   {
     kind: 'files',
@@ -243,7 +243,7 @@ export const suites: readonly Suite[] = [
     files: ['conformance/functions/**/*.test.ts'],
     atOnce: 1,
     budget: 15,
-    limit: 30,
+    limit: 45,
     tools: 'all',
     notQuick: 'container engines take minutes: run npm test, or npm test -- --only functions',
   },
