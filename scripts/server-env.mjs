@@ -9,6 +9,7 @@ export function serverEnv(env = process.env) {
   return {
     UV_THREADPOOL_SIZE: fileThreads(env),
     MALLOC_ARENA_MAX: env.MALLOC_ARENA_MAX || '2',
+    MALLOC_TRIM_THRESHOLD_: env.MALLOC_TRIM_THRESHOLD_ || '131072',
     NODE_OPTIONS: `--max-semi-space-size=4 ${env.NODE_OPTIONS ?? ''}`.trim(),
   };
 }

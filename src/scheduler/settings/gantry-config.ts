@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { isNameComponent } from '../../oci/reference.ts';
 import type { Rewrite, ServiceSettings } from '../../ports/functions.ts';
 import { checkRewrites } from '../rewrites.ts';
@@ -63,7 +63,8 @@ const documentSchema = {
 } as const;
 
 const ajv = new Ajv2020({ strict: true, strictTypes: false, allErrors: true, verbose: true });
-const validate = ajv.compile(documentSchema);
+/** Compiled where it is asked first: most processes never see such a file. */
+let compiled: ValidateFunction | undefined;
 
 /** Where the source of a service lies: for builds, not for what runs. */
 const buildKeys = ['root', 'entrypoint'] as const;
@@ -81,7 +82,8 @@ export function parseGantryConfig(
   const warnings: string[] = [];
   const lenient = options.file === 'vercel.json';
   const checked = lenient ? withoutUnused(document, warnings) : document;
-  if (!validate(checked)) return { problems: explain(validate.errors ?? [], '') };
+  compiled ??= ajv.compile(documentSchema);
+  if (!compiled(checked)) return { problems: explain(compiled.errors ?? [], '') };
   const { services: given = {}, rewrites = [] } = checked as {
     services?: Record<string, Record<string, unknown>>;
     rewrites?: Rewrite[];

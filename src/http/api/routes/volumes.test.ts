@@ -100,6 +100,7 @@ test('what is asked for is checked', async () => {
 });
 
 test('where it is mounted; not deleted while a service or a live deployment mounts it', async () => {
+  removed.length = 0;
   const { body: made } = await call('POST', '', { name: 'kept', kind: 'disk' });
   const settings = { volumes: [{ name: 'kept', path: '/data', readOnly: true }] };
   const repository = await world.ensure('app');
@@ -156,6 +157,6 @@ test('where it is mounted; not deleted while a service or a live deployment moun
     ...{ actor: 'ada', now },
   });
   assert.equal((await call('DELETE', '/kept')).status, 204);
-  assert.equal(removed.at(-1), made.id);
+  assert.deepEqual(removed, [made.id]);
   assert.equal((await call('GET', '/kept')).status, 404);
 });
