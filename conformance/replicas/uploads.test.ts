@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Line } from '../../src/http/http-test-kit.ts';
 import { expectStatus } from '../spec/check.ts';
 import { addQuery, basic, type Registry } from '../spec/client.ts';
 import { content, imageConfig, layer, manifest, mediaTypes } from '../spec/content.ts';
@@ -149,6 +150,25 @@ for (const blobs of ['s3', 'folder'] as const satisfies readonly BlobsOn[]) {
         }
       }
       t.diagnostic(`refused after ${Math.round(performance.now() - began)} ms`);
+    });
+
+    test('a manifest that is refused before its last byte leaves nginx’s connection to its client', async (t) => {
+      const { host, port } = new URL(world.origin);
+      const line = await Line.open(t, Number(port));
+      const size = 4 * 1024 * 1024 + 1;
+      const target = `/v2/${repository}/manifests/larger`;
+      const head = [`Host: ${host}`, `Authorization: ${world.authorization}`];
+      const type = `Content-Type: ${mediaTypes.manifest}`;
+      line.send(`PUT ${target} HTTP/1.1`, ...head, type, `Content-Length: ${size}`, '', '');
+      line.socket.write(' '.repeat(size / 2));
+      // Long enough for a refusal to come past the half that is on its way.
+      await delay(300);
+      line.socket.write(' '.repeat(size - Math.floor(size / 2)));
+      const refused = await line.until(/SIZE_INVALID/);
+      assert.match(refused, /^HTTP\/1\.1 413 /);
+      assert.match(refused, /Connection: keep-alive/);
+      line.send(`HEAD ${target} HTTP/1.1`, ...head, '', '');
+      await line.until(/HTTP\/1\.1 404 /);
     });
 
     test('they stop', () => world.stop());

@@ -18,6 +18,7 @@ export interface PostgresServer {
   database(name: string): Promise<string>;
   /** SIGQUIT: as a crash; its data stays. */
   crash(): Promise<void>;
+  /** Where it does not run. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -57,7 +58,9 @@ export async function startPostgres(
   const port = await freePort();
   const base = `postgres://gantry@127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
+  const runs = () => child !== undefined && child.exitCode === null && child.signalCode === null;
   const start = async (): Promise<void> => {
+    if (runs()) return;
     const server = spawn(
       join(bin, 'postgres'),
       [
@@ -80,8 +83,8 @@ export async function startPostgres(
     });
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    const server = child;
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    if (!runs()) return;
+    const server = child!;
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
     await ended;

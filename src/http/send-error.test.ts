@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorInfo } from '../oci/errors.ts';
 import { acceptBody } from './body.ts';
 import { type Answer, withRequestId } from './context.ts';
@@ -86,6 +87,28 @@ test('a client that is still sending reads the answer, and then the connection c
   line.socket.resume();
   const text = await line.closed();
   assert.match(text, /^HTTP\/1\.1 403 Forbidden\r\n[\s\S]*Connection: close\r\n[\s\S]*DENIED/);
+});
+
+test('a body of some megabytes is read before the answer, for the proxies between', async (t) => {
+  const size = 8 * 1024 * 1024;
+  const line = await (await open(t, (req, res) => sendError(req, res, denied)))();
+  line.send('PUT / HTTP/1.1', 'Host: x', `Content-Length: ${size}`, '', '');
+  if (!line.socket.write('x'.repeat(size - 1))) await once(line.socket, 'drain');
+  // An answer that does not wait for the last byte would be here.
+  await delay(200);
+  assert.equal(line.received, '');
+  line.socket.write('x');
+  assert.match(await line.closed(), /DENIED/);
+});
+
+test('a longer body, or one that does not say its length, is answered at once', async (t) => {
+  // Nothing that waits for a time comes.
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for (const length of [`Content-Length: ${8 * 1024 * 1024 + 1}`, 'Transfer-Encoding: chunked']) {
+    const line = await (await open(t, (req, res) => sendError(req, res, denied)))();
+    line.send('PUT / HTTP/1.1', 'Host: x', length, '', '');
+    assert.match(await line.until(/DENIED/), /Connection: close/);
+  }
 });
 
 test('a client that never goes on sending is let go', async (t) => {

@@ -1,12 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorInfo } from '../oci/errors.ts';
-import { awaitingContinue } from './body.ts';
+import { awaitingContinue, contentLength } from './body.ts';
 import type { Answer } from './context.ts';
 import { toErrorResponse } from './errors.ts';
 import type { Services } from './services.ts';
 
 /** How long a client may go on sending a body that was refused, so that it can read the answer. */
 const lingerMs = 2_000;
+
+/**
+ * Bytes. A refused body that is no longer is read before the answer: nginx tells a client that is answered earlier to
+ * keep its connection, and closes it.
+ */
+const readFirst = 8 * 1024 * 1024;
 
 /**
  * Answers with the spec's error JSON. Where the answer has begun, all that is left is to cut the
@@ -50,18 +56,30 @@ export function endRefusal(req: IncomingMessage, res: ServerResponse, text: stri
  * The answer is sent whole, but ended later: Node destroys the socket when a closing answer ends.
  */
 function linger(req: IncomingMessage, res: ServerResponse, text: string): void {
-  if (text === '') res.flushHeaders();
-  else res.write(text);
   req.on('error', () => {});
-  const end = () => {
-    clearTimeout(timer);
-    res.end();
+  const answer = () => {
+    if (req.complete) {
+      res.end(text);
+      return;
+    }
+    if (text === '') res.flushHeaders();
+    else res.write(text);
+    readOn(req, () => res.end());
   };
-  const timer = setTimeout(end, lingerMs);
+  if ((contentLength(req) ?? Number.POSITIVE_INFINITY) <= readFirst) readOn(req, answer);
+  else answer();
+}
+
+/** Until the body ends, its connection closes, or `lingerMs` have passed. */
+function readOn(req: IncomingMessage, then: () => void): void {
+  const done = () => {
+    clearTimeout(timer);
+    req.off('end', done).off('close', done);
+    then();
+  };
+  const timer = setTimeout(done, lingerMs);
   timer.unref();
-  req.once('end', end);
-  req.once('close', end);
-  req.resume();
+  req.once('end', done).once('close', done).resume();
 }
 
 /** Says where to get a token, at the host and scheme that the client itself used: some refuse any other. */
