@@ -26,13 +26,12 @@ function suiteOf(t: TestContext, files: Readonly<Record<string, string>>) {
   };
   return async (
     suite: Partial<FileSuite> = {},
-    options: { quick?: boolean; again?: boolean; abort?: AbortSignal } = {},
+    options: { quick?: boolean; abort?: AbortSignal } = {},
   ) => {
     const said: string[] = [];
     const result = await runSuite({ ...base, ...suite } as Suite, {
       root,
       quick: options.quick ?? false,
-      again: options.again ?? false,
       filters: [],
       say: (line) => said.push(line),
       print: (text) => said.push(text),
@@ -65,31 +64,6 @@ test('passed, failed and skipped are counted, failures shown whole, skips with t
   assert.match(said, /skipped: without docker: docker is not installed/);
   assert.match(said, /✗ tests\/a\.test\.ts {2}4 tests/);
   assert.match(said, /✓ tests\/b\.test\.ts {2}1 tests/);
-});
-
-test('a file that failed runs once more, alone: what passes then is named, what fails again has failed', async (t) => {
-  const unsteady = `${head}
-    import { existsSync, writeFileSync } from 'node:fs';
-    test('right', () => {});
-    test('the first time', () => {
-      const seen = existsSync(import.meta.dirname + '/seen');
-      writeFileSync(import.meta.dirname + '/seen', '');
-      assert.ok(seen);
-    });`;
-  const steady = `${head} test('steady', () => {});`;
-  const run = suiteOf(t, { 'a.test.ts': unsteady, 'b.test.ts': steady });
-  const first = await run({}, { again: true });
-  assert.deepEqual([first.passed, first.failed, first.failures], [3, 0, []]);
-  assert.deepEqual(first.unsteady, ['tests/a.test.ts: the first time']);
-  assert.match(first.said, /once more, alone: tests\/a\.test\.ts$/m);
-  const wrong = `${head} test('right', () => {}); test('wrong', () => assert.ok(false));`;
-  const runWrong = suiteOf(t, { 'a.test.ts': wrong, 'b.test.ts': steady });
-  const second = await runWrong({}, { again: true });
-  assert.deepEqual([second.passed, second.failed, second.unsteady], [2, 1, undefined]);
-  const many = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`${name}.test.ts`, wrong]));
-  const third = await suiteOf(t, many)({ atOnce: 2 }, { again: true });
-  assert.deepEqual([third.passed, third.failed], [4, 4]);
-  assert.doesNotMatch(third.said, /once more/);
 });
 
 const broken: [what: string, text: string, failure: RegExp][] = [
@@ -190,9 +164,7 @@ test('what fails after all files is a failure', async (t) => {
   assert.ok((await run({ setup: 'tests/setup.ts' })).failed > 0);
 });
 
-const counts = {
-  ...{ passed: 1, failed: 0, skipped: 0, failures: [], skips: [], failedIn: {}, complete: true },
-};
+const counts = { passed: 1, failed: 0, skipped: 0, failures: [], skips: [], complete: true };
 const judged: [what: string, ...Parameters<typeof judge>, failed: number][] = [
   ['all well', counts, undefined, () => {}, 0],
   ['no counts', undefined, undefined, () => {}, 1],

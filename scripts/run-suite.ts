@@ -16,8 +16,6 @@ export interface SuiteResult {
   /** Seconds that it may take; undefined where not all of it ran. */
   readonly budget?: number;
   readonly failures: readonly string[];
-  /** What failed and then passed, when its file ran once more alone; not in `failures`, counted as passed. */
-  readonly unsteady?: readonly string[];
   readonly skips: readonly { readonly test: string; readonly reason: string }[];
 }
 
@@ -26,8 +24,6 @@ export interface RunOptions {
   readonly quick: boolean;
   /** In place of the suite's own. */
   readonly topology?: string | undefined;
-  /** Whether files that failed run once more, alone: see `secondRun`. */
-  readonly again?: boolean;
   /** Only files whose path holds one of these; all where it is empty. */
   readonly filters: readonly string[];
   /** Takes a whole line. */
@@ -104,50 +100,6 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
     return skippedWhole(suite.name, obstacle);
   }
   if (suite.byHand) options.say(`  not here: ${suite.byHand}`);
-  const { outcome, failedIn } = await runTests(suite, files, topology, options);
-  const whole = withSkips(outcome, left, suite.slow?.why);
-  return options.again ? await secondRun(suite, whole, failedIn, topology, options) : whole;
-}
-
-/** More than this is no matter of time and load. */
-const mostAgain = 3;
-
-/**
- * Files that failed, once more and alone: a machine that stood still for a while breaks tests with real clocks,
- * engines and clients. What passes then is told apart at the end of the run, and is to be mended.
- */
-async function secondRun(
-  suite: FileSuite,
-  first: Outcome,
-  failedIn: Readonly<Record<string, number>>,
-  topology: string | undefined,
-  options: RunOptions,
-): Promise<Outcome> {
-  const files = Object.keys(failedIn);
-  const known = Object.values(failedIn).reduce((total, count) => total + count, 0);
-  if (first.failed === 0 || known !== first.failed || files.length > mostAgain) return first;
-  if (options.signal.aborted) return first;
-  // Where files run side by side, a failure in a suite that several of them share is of none in particular.
-  const shared = first.failures.some((failure) => !/^[^:]*\.test\.ts: /.test(failure));
-  if (shared && suite.atOnce > 1) return first;
-  options.say(`  ↻ once more, alone: ${files.join(' ')}`);
-  const { outcome } = await runTests({ ...suite, atOnce: 1 }, files, topology, options);
-  if (outcome.failed > 0) return first;
-  return {
-    ...first,
-    passed: first.passed + first.failed,
-    failed: 0,
-    failures: [],
-    unsteady: first.failures,
-  };
-}
-
-async function runTests(
-  suite: FileSuite,
-  files: readonly string[],
-  topology: string | undefined,
-  options: RunOptions,
-): Promise<{ outcome: Outcome; failedIn: TestCounts['failedIn'] }> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-test-'));
   const countsFile = join(folder, 'counts.json');
   try {
@@ -166,11 +118,7 @@ async function runTests(
       GANTRY_TEST_QUICK: options.quick ? '1' : undefined,
     };
     const ended = await run(args, env, suite, options, options.print);
-    const counts = readCounts(countsFile);
-    return {
-      outcome: judge(counts, ended, options.say),
-      failedIn: counts?.failedIn ?? {},
-    };
+    return withSkips(judge(readCounts(countsFile), ended, options.say), left, suite.slow?.why);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

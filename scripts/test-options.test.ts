@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import test from 'node:test';
 import type { SuiteResult } from './run-suite.ts';
@@ -53,6 +53,20 @@ test('CONTRIBUTING.md lists each suite with its budget, and they come to less th
   // The official program is nobody's but the one who has it.
   const all = suites.filter(({ name }) => name !== 'official');
   assert.ok(all.reduce((sum, { budget }) => sum + budget, 0) < 60);
+});
+
+test('every test file is run by a suite', () => {
+  const cwd = resolve(import.meta.dirname, '..');
+  const exclude = (path: string) => /^(node_modules|\.\w+)$/.test(path.split('/').at(-1)!);
+  const run = new Set(
+    suites.flatMap((suite) => (suite.kind === 'files' ? globSync([...suite.files], { cwd }) : [])),
+  );
+  const all = globSync('**/*.test.{ts,mjs,js}', { cwd, exclude });
+  assert.ok(all.length > 200, String(all.length));
+  assert.deepEqual(
+    all.filter((file) => !run.has(file)),
+    [],
+  );
 });
 
 test('what --quick leaves out says why', () => {

@@ -11,8 +11,6 @@ export interface TestCounts {
   /** `file: name` of each. */
   failures: string[];
   skips: { test: string; reason: string }[];
-  /** Test files that failed, and in how many tests; what cannot be told apart is under ''. */
-  failedIn: Record<string, number>;
   /** False while tests still run. */
   complete: boolean;
 }
@@ -45,11 +43,8 @@ class Run {
     skipped: 0,
     failures: [],
     skips: [],
-    failedIn: {},
     complete: false,
   };
-  /** Failures since the last file ended, by where the test stands, which may be a suite that many files run. */
-  #pending: string[] = [];
   readonly #files = new Map<string, FileState>();
 
   *take(event: TestEvent): Generator<string> {
@@ -68,7 +63,6 @@ class Run {
         yield* this.#failed(event.data);
         return;
       case 'test:summary':
-        if (event.data.file) this.#attribute(event.data.file);
         if (event.data.file) yield this.#fileDone(event.data.file, event.data.duration_ms);
         this.save();
         return;
@@ -125,17 +119,9 @@ class Run {
     state.failed++;
     state.tests++;
     this.counts.failures.push(`${short(file)}: ${what}`);
-    this.#pending.push(file);
     yield `\n  ✗ FAILED: ${what}\n${indent(detail || short(file))}\n`;
     if (state.output) yield `${indent(`printed by the file:\n${state.output}`)}\n`;
     state.output = '';
-  }
-
-  /** To the file that ended: its own failures, and those of suites that stand elsewhere. */
-  #attribute(ended: string): void {
-    const ofIt = this.#pending.filter((file) => file === ended || !file.endsWith('.test.ts'));
-    this.#pending = this.#pending.filter((file) => !ofIt.includes(file));
-    if (ofIt.length > 0) this.counts.failedIn[short(ended)] = ofIt.length;
   }
 
   #fileDone(file: string, milliseconds: number): string {

@@ -195,7 +195,7 @@ export const suites: readonly Suite[] = [
     kind: 'files',
     name: 'crashes',
     about: 'kill -9 and power cuts, a hundred and more',
-    files: [`conformance/faults/@(${crashes}).test.ts`],
+    files: [`conformance/faults/**/@(${crashes}).test.ts`],
     // Each waits for its server half of the time, and measures nothing.
     atOnce: 2,
     budget: 6,
@@ -207,7 +207,7 @@ export const suites: readonly Suite[] = [
     kind: 'files',
     name: 'faults',
     about: 'broken S3, full disks, memory, stops and restarts, backups',
-    files: [`conformance/faults/!(${crashes}).test.ts`],
+    files: [`conformance/faults/**/!(${crashes}).test.ts`],
     atOnce: 1,
     budget: 4.5,
     limit: 60,

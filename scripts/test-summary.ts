@@ -5,13 +5,6 @@ export function summary(results: readonly SuiteResult[]): string {
   const lines: string[] = [''];
   const failures = results.flatMap(({ name, failures }) => failures.map((f) => `${name}: ${f}`));
   if (failures.length > 0) lines.push('Failed:', ...failures.map((line) => `  ${line}`), '');
-  const unsteady = results.flatMap(({ name, unsteady = [] }) =>
-    unsteady.map((f) => `${name}: ${f}`),
-  );
-  if (unsteady.length > 0) {
-    lines.push('Unsteady: failed, and passed when their file ran once more, alone:');
-    lines.push(...unsteady.map((line) => `  ${line}`), '');
-  }
   const reasons = countReasons(results);
   if (reasons.size > 0) {
     lines.push('Skipped:', ...[...reasons].map(([reason, n]) => `  ${n} × ${reason}`), '');

@@ -59,7 +59,6 @@ async function runAll(options: TestOptions, selected: readonly Suite[]): Promise
       quick,
       filters,
       topology,
-      again: !quick && filters.length === 0,
       say,
       print,
       signal: abort.signal,
