@@ -200,7 +200,8 @@ export class BarrierWorld {
     this.leasesEnd();
     await this.collect();
     assert.deepEqual(await metadata.collection.links(undefined, clock.now(), 10), [], 'links');
-    assert.deepEqual(await metadata.collection.unreferenced(), { blobs: 0, bytes: 0, keys: 0 });
+    const nothing = { blobs: 0, bytes: 0, keys: 0, seen: 0 };
+    assert.deepEqual(await metadata.collection.unreferenced(), nothing);
     assert.deepEqual(await this.app.world.files(), [], 'files');
     for (const name of repositories) {
       const { id } = await ensure(name);
