@@ -1,5 +1,7 @@
 /** How instances begin and end, and what they keep. */
 import assert from 'node:assert/strict';
+import { held } from './support/containers.ts';
+import type { FunctionsGantry } from './support/gantry.ts';
 import { functionImage } from './support/images.ts';
 import { functionsSuite, type World } from './support/suite.ts';
 import { until } from './support/until.ts';
@@ -28,8 +30,20 @@ async function linesOf({ functions }: World, service: string): Promise<string> {
   return (await functions.lines(service)).map(({ text }) => text).join('\n');
 }
 
+async function fiftyAtOnce(gantry: FunctionsGantry, host: string): Promise<void> {
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, () => gantry.ask(host, '/slow?ms=1000', { timeoutMs: 180_000 })),
+  );
+  const bad = answers.filter(({ status }) => status !== 200);
+  assert.deepEqual(
+    bad.slice(0, 3).map(({ status, body }) => `${status} ${body}`),
+    [],
+  );
+}
+
 functionsSuite({
   name: 'instances',
+  env: { GANTRY_INSTANCES_AT_STOP: 'end' },
   tests: {
     'SIGTERM is seen and honoured when idle; its last words are in the logs': async (world) => {
       const { gantry, functions } = world;
@@ -118,17 +132,15 @@ functionsSuite({
       });
       const image = functionImage({ version: 'burst' });
       const { serviceHost } = await functions.deploy('burst', 'latest', image);
-      const answers = await Promise.all(
-        Array.from({ length: 50 }, () =>
-          gantry.ask(serviceHost, '/slow?ms=1000', { timeoutMs: 180_000 }),
-        ),
-      );
-      const bad = answers.filter(({ status }) => status !== 200);
-      assert.deepEqual(
-        bad.slice(0, 3).map(({ status, body }) => `${status} ${body}`),
-        [],
-      );
+      await fiftyAtOnce(gantry, serviceHost);
       await gone(world, 'burst', 180_000);
+    },
+
+    // The last one: no server runs after it.
+    'a stop while fifty start ends them all in its time': async ({ gantry, functions, engine }) => {
+      await fiftyAtOnce(gantry, functions.serviceHost('burst'));
+      await gantry.halt();
+      assert.deepEqual(await held(engine), []);
     },
   },
 });

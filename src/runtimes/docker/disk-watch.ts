@@ -118,6 +118,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
     const running = new Set(listed.map(({ Id }) => Id));
     for (const id of watched.keys()) if (!running.has(id)) watched.delete(id);
     for (const id of running) {
+      if (closed) return;
       if (watched.has(id)) continue;
       const one = await inspect(id).catch(() => undefined);
       if (one) watched.set(id, one);

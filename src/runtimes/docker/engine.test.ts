@@ -137,3 +137,32 @@ test('a body that is refused in its midst is not sent on, and its connection is 
   await gone;
   endless.destroy();
 });
+
+test('a call costs as much beside two hundred that wait for their answers as alone', async (t) => {
+  const waiting: ServerResponse[] = [];
+  const { engine } = await at(t, (request, response) => {
+    if (request.url?.endsWith('/wait')) {
+      response.writeHead(200).flushHeaders();
+      waiting.push(response);
+    } else response.end('{}');
+  });
+  const cost = async () => {
+    const before = process.cpuUsage();
+    for (let n = 0; n < 100; n++) await engine.call({ method: 'GET', path: '/a', deadline: 0 });
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  await cost();
+  const alone = await cost();
+  const streams = await Promise.all(
+    Array.from({ length: 200 }, () =>
+      engine.stream({ method: 'POST', path: '/wait', deadline: 0 }),
+    ),
+  );
+  const beside = await cost();
+  for (const stream of streams) stream.destroy();
+  assert.equal(waiting.length, 200);
+  // CPU time, of both sides: what a call does beside others must not grow with them.
+  t.diagnostic(`${alone} µs alone, ${beside} µs beside the others`);
+  assert.ok(beside < 5 * alone + 100_000, `${alone} µs alone, ${beside} µs beside the others`);
+});

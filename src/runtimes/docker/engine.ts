@@ -3,6 +3,7 @@ import { Agent as TlsAgent } from 'node:https';
 import { connect } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { setTimeout as after } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import type { EngineAddress } from './engine-address.ts';
@@ -69,6 +70,8 @@ export class Engine {
     const { socketPath, host, port, tls } = options.address;
     const pool = { keepAlive: true, maxFreeSockets: 32 };
     this.#agent = tls ? new TlsAgent({ ...pool, ...tls }) : new Agent(pool);
+    // The modem prints all that it sends for its debug log, kept or not: with it each socket and request of the agent.
+    Object.defineProperty(this.#agent, inspect.custom, { value: () => '[agent]' });
     // Its types do not know the agent, which it takes.
     const settings: Docker.DockerOptions & { agent: Agent } = {
       ...(socketPath ? { socketPath } : { host: host!, port: port! }),

@@ -108,9 +108,11 @@ export class Starter {
 
     let runtime: RuntimeInstance;
     try {
-      runtime = await this.#slots.run(() =>
-        withDeadline(timers, engineLimits.start, 'start', driver.start(id)),
-      );
+      runtime = await this.#slots.run(() => {
+        // Many may have stood in line as it was given up: each would be started only to be ended.
+        instance.givenUp.signal.throwIfAborted();
+        return withDeadline(timers, engineLimits.start, 'start', driver.start(id));
+      });
     } catch (error) {
       if (error instanceof RuntimeError && error.failure === 'start-failed') {
         throw await fail('start-failed', error.message);
