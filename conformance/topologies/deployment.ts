@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Bootstrap, type Launched, launch, readBootstrap } from '../faults/support/gantry.ts';
+import {
+  type Bootstrap,
+  type Launched,
+  launch,
+  type Program,
+  readBootstrap,
+} from '../faults/support/gantry.ts';
 import { startNginx, type Traffic } from '../tools/nginx.ts';
 import { type Services, settingsOn } from './services.ts';
 import type { Topology } from './topology.ts';
@@ -16,6 +22,8 @@ export interface DeploymentOptions {
   /** For all that its processes write; with one that was used before it goes on with what is there. */
   readonly folder: string;
   readonly settings?: Readonly<Record<string, string>>;
+  /** What all start with: this checkout's unless given. */
+  readonly program?: Program | undefined;
 }
 
 export interface Deployment {
@@ -29,8 +37,8 @@ export interface Deployment {
   readonly settings: Readonly<Record<string, string>>;
   server(at: number): Launched;
   runs(at: number): boolean;
-  /** Starts one again that has ended. */
-  start(at: number): Promise<void>;
+  /** Starts one again that has ended: from this checkout, unless it is given another program; `more` for this start. */
+  start(at: number, program?: Program, more?: Readonly<Record<string, string>>): Promise<void>;
   /** Everything that all starts wrote to stdout and stderr. */
   output(): string;
   /** Ends all of them with SIGTERM (each must exit 0) or another signal. */
@@ -68,11 +76,11 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const alive = new Set<Launched>();
   let earlier = '';
 
-  const start = async (at: number): Promise<void> => {
+  const start: Deployment['start'] = async (at, program, more) => {
     if (servers[at]) earlier += servers[at].output();
     const peer = several && { GANTRY_PEER_URL: `http://127.0.0.1:${ports[at]}` };
-    const env = { ...peer, ...settings, GANTRY_PORT: String(ports[at]) };
-    const one = launch({ data: dataOf(at), env });
+    const env = { ...peer, ...settings, GANTRY_PORT: String(ports[at]), ...more };
+    const one = launch({ data: dataOf(at), env, program });
     servers[at] = one;
     alive.add(one);
     void one.exited.then(() => alive.delete(one));
@@ -99,7 +107,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   let ready = false;
   stack.defer(() => halt(ready ? 'SIGTERM' : 'SIGKILL'));
   // At once: what a first start makes is made by one of them.
-  await Promise.all(members.map(start));
+  await Promise.all(members.map((at) => start(at, options.program)));
   const data = members.map(dataOf).find((path) => mayBootstrap(path) !== undefined);
   assert.ok(data, `no server made a first team:\n${servers.map((one) => one.output()).join('')}`);
   const bootstrap = readBootstrap(data);
@@ -118,7 +126,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     output: () => earlier + servers.map((one) => one.output()).join(''),
     async resume(more = {}) {
       settings = { ...settings, ...more };
-      await Promise.all(members.map(start));
+      await Promise.all(members.map((at) => start(at)));
     },
     traffic: () => nginx?.traffic() ?? [],
     stop: () => running.disposeAsync(),

@@ -5,8 +5,18 @@ const conflicts = ['40001', '40P01', '55P03'];
 const foreignKey = '23503';
 const diskFull = '53100';
 
+/** Of a transaction that has to be run again, whole. */
 export function isConflict(error: unknown): boolean {
-  return conflicts.includes((error as { code?: string }).code ?? '');
+  return conflicts.includes((error as { code?: string }).code ?? '') || isStalePlan(error);
+}
+
+/**
+ * A newer program has added a column to a table of which a prepared statement takes all: this connection never runs
+ * it again ("cached plan must not change result type", which other refusals of that code are not).
+ */
+export function isStalePlan(error: unknown): boolean {
+  const { code, routine } = error as { code?: string; routine?: string };
+  return code === '0A000' && routine === 'RevalidateCachedQuery';
 }
 
 /** What a client may be told: a refusal as it is, a failure of the database without its inside. */

@@ -21,7 +21,18 @@ export interface LaunchOptions {
   readonly data: string;
   /** Settings, and what the program that starts it would set. */
   readonly env?: Readonly<Record<string, string>>;
+  /** This checkout's unless given. */
+  readonly program?: Program | undefined;
 }
+
+/** Sources of a server. */
+export interface Program {
+  readonly root: string;
+  /** Whether there is such a setting; a server refuses to start with one that it does not know. */
+  knows(setting: string): boolean;
+}
+
+const ownProgram: Program = { root, knows: () => true };
 
 export interface Exit {
   readonly code: number | null;
@@ -48,18 +59,21 @@ process.once('exit', () => {
 });
 
 /** Starts the server from the sources, on a free loopback port. */
-export function launch({ data, env = {} }: LaunchOptions): Launched {
-  const child = spawn(process.execPath, [join(root, 'src', 'main.ts')], {
-    cwd: root,
+export function launch({ data, env = {}, program = ownProgram }: LaunchOptions): Launched {
+  const known = Object.entries(env).filter(
+    ([name]) => !name.startsWith('GANTRY_') || program.knows(name),
+  );
+  const child = spawn(process.execPath, [join(program.root, 'src', 'main.ts')], {
+    cwd: program.root,
     env: {
       PATH: process.env.PATH ?? '',
       HOME: process.env.HOME ?? '',
       ...startEnv,
-      NODE_COMPILE_CACHE: join(root, '.cache', 'compile'),
+      NODE_COMPILE_CACHE: join(program.root, '.cache', 'compile'),
       GANTRY_DATA: data,
       GANTRY_HOST: '127.0.0.1',
       GANTRY_PORT: '0',
-      ...env,
+      ...Object.fromEntries(known),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Bootstrap, Launched } from '../../faults/support/gantry.ts';
+import type { Bootstrap, Launched, Program } from '../../faults/support/gantry.ts';
 import { basic, Registry } from '../../spec/client.ts';
+import type { Traffic } from '../../tools/nginx.ts';
 import type { PostgresServer } from '../../tools/postgres.ts';
 import { startDeployment } from '../../topologies/deployment.ts';
 import { type Services, startServices } from '../../topologies/services.ts';
@@ -26,8 +27,10 @@ export interface Topology {
   leader(lease?: string): number;
   /** Through nginx, or at one replica. Its connections are closed at the end. */
   registry(at?: number, authorization?: string): Registry;
-  /** Starts one again that has ended. */
-  start(at: number): Promise<void>;
+  /** Starts one again that has ended: from this checkout, unless it is given another program; `more` for this start. */
+  start(at: number, program?: Program, more?: Readonly<Record<string, string>>): Promise<void>;
+  /** Requests so far, as nginx gave them to one or the other. */
+  traffic(): readonly Traffic[];
   stop(): Promise<void>;
 }
 
@@ -37,12 +40,16 @@ export function obstacle(blobs: BlobsOn = 's3'): string | undefined {
   return topologyObstacle(onBlobs(blobs));
 }
 
-/** `between` may put something between the replicas and what they share, or where their folders will be. */
+/**
+ * `between` may put something between the replicas and what they share, or where their folders will be. `program`:
+ * what both start with, this checkout's unless given.
+ */
 export async function startTopology(
   blobs: BlobsOn,
   settings: Readonly<Record<string, string>> = {},
   between: (services: Services, folder: string) => Services | Promise<Services> = (services) =>
     services,
+  program?: Program,
 ): Promise<Topology> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'gantry-replicas-'));
@@ -53,6 +60,7 @@ export async function startTopology(
   const deployment = await startDeployment({
     ...{ topology, folder, services: await between(services, folder) },
     settings: { GANTRY_RATE_LOGIN_FAILURES: '0', ...settings },
+    program,
   });
   stack.defer(() => deployment.stop());
   const { origin, origins, bootstrap } = deployment;
@@ -81,7 +89,8 @@ export async function startTopology(
       registries.push(registry);
       return registry;
     },
-    start: (at) => deployment.start(at),
+    start: (...given) => deployment.start(...given),
+    traffic: () => deployment.traffic(),
     stop: () => running.disposeAsync(),
   };
 }

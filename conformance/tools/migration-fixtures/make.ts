@@ -2,7 +2,7 @@
  * Makes the fixtures of a released schema anew: starts that version's own program from git's history on a folder of
  * its own, pushes and sets up what its API can, ends it, and writes down what it left.
  *
- *   node scripts/run.mjs conformance/tools/migration-fixtures/make.ts <version> <commit>
+ *   node scripts/run.mjs conformance/tools/migration-fixtures/make.ts <version>     (of fixtures/released.ts)
  *
  *   v<version>/data.sql      the whole database, schema and rows
  *   v<version>/files.json    the data folder's other files, base64
@@ -26,9 +26,13 @@ import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Known } from '../../../storage-adapters/metadata/migrations/fixtures/known.ts';
+import { releases } from '../../../storage-adapters/metadata/migrations/fixtures/released.ts';
 import { startPostgres } from '../postgres.ts';
 
-const [version, commit] = process.argv.slice(2) as [string, string];
+const version = process.argv[2] ?? '';
+const release = releases.find(({ schema }) => String(schema) === version);
+if (!release) throw new Error(`no release is known with the schema "${version}"`);
+const { commit } = release;
 const root = join(import.meta.dirname, '..', '..', '..');
 const fixtures = join(root, 'storage-adapters', 'metadata', 'migrations', 'fixtures');
 const out = join(fixtures, `v${version}`);

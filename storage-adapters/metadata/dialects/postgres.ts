@@ -8,6 +8,7 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import { type CompiledStatement, type Dialect, type Executor, Parameter } from '../database.ts';
+import { isStalePlan } from '../postgres-failure.ts';
 import type { Schema } from '../schema.ts';
 
 export const postgresDialect: Dialect = {
@@ -89,7 +90,12 @@ export class PostgresExecutor implements Executor {
       name = `g${++named}`;
       names.set(statement, name);
     }
-    return this.#on.query({ name, text: statement.sql, values: bind(statement, args) });
+    const asked = { name, text: statement.sql, values: bind(statement, args) };
+    return this.#on.query(asked).catch((error: unknown) => {
+      // Prepared anew, under another name, wherever it is asked next.
+      if (isStalePlan(error) && names.get(statement) === name) names.delete(statement);
+      throw error;
+    });
   }
 }
 

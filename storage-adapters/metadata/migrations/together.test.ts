@@ -138,6 +138,75 @@ describe('on Postgres', () => {
     assert.deepEqual(await versions(client), all);
   });
 
+  /** What the migrating connection waits for, in the database of that name. */
+  const waitsFor = async (watch: pg.Client, database: string, statement: string) => {
+    const waiting = `select 1 from pg_stat_activity
+      where datname = $1 and wait_event_type = 'Lock' and query like $2`;
+    const deadline = performance.now() + 30_000;
+    while ((await watch.query(waiting, [database, `${statement}%`])).rowCount === 0)
+      assert.ok(performance.now() < deadline, `it waits at ${statement}`);
+  };
+
+  test(
+    'a transaction of an old replica that wants what a migration has, and has what it wants, goes on',
+    options,
+    async (t) => {
+      const url = await old(t, 6, 'crossing');
+      const [client, watch] = [await connect(t, url), await connect(t, url)];
+      await client.query('begin');
+      await client.query('update leases set holder = holder');
+      const opening = openPostgresMetadata({ url });
+      const opened = opening.then(
+        () => undefined,
+        (error: Error) => error,
+      );
+      // The seventh is done then, and has the table of blobs.
+      await waitsFor(watch, 'crossing', 'alter table "leases"');
+      await client.query('select count(*) from blobs');
+      await client.query('commit');
+      assert.equal(await opened, undefined);
+      await (await opening).close();
+      assert.deepEqual(await versions(client), all);
+    },
+  );
+
+  test(
+    'a migration that is kept from its tables says so, and leaves the old schema',
+    options,
+    async (t) => {
+      const url = await old(t, 6, 'kept');
+      const client = await connect(t, url);
+      await client.query('begin');
+      await client.query('select count(*) from leases');
+      await assert.rejects(openPostgresMetadata({ url, migrateWithinMs: 1 }), /tables locked/);
+      await client.query('commit');
+      assert.deepEqual(await versions(client), [1, 2, 3, 4, 5, 6]);
+    },
+  );
+
+  test(
+    'columns that a newer program adds break no statement that is prepared here',
+    options,
+    async (t) => {
+      const url = await server.database('widened');
+      const client = await connect(t, url);
+      const metadata = await openPostgresMetadata({ url, connections: 2 });
+      t.after(() => metadata.close());
+      const volume = { projectId: 'none', name: 'none' };
+      const use = async () => {
+        // Writes first: a read that meets an old plan closes its connection.
+        for (let at = 0; at < 2; at++)
+          await assert.rejects(metadata.writer.run('DeleteVolume', volume), { kind: 'not-found' });
+        const read = () => metadata.tokens.findByHash('none');
+        assert.deepEqual(await Promise.all([read(), read()]), [undefined, undefined]);
+      };
+      await use();
+      for (const table of ['tokens', 'function_volumes'])
+        await client.query(`alter table ${table} add column newer text`);
+      await use();
+    },
+  );
+
   test('a database of a newer schema is refused', options, async (t) => {
     const url = await server.database('newer');
     await (await openPostgresMetadata({ url })).close();
