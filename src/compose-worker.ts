@@ -1,4 +1,5 @@
 /** A worker: it answers clients of the registry, and passes everything else on to the primary. */
+import { collectAll } from '../storage-adapters/collector.ts';
 import { openSharedMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import { createOutboundGuard } from './auth/outbound-guard.ts';
 import { openRegistry } from './compose-registry.ts';
@@ -88,6 +89,7 @@ export async function startWorker(hello: Hello, channel: Channel): Promise<Runni
     functionsOn ? app.upgrades : undefined,
   );
   url = config.publicUrl ?? server.url;
+  collectAll();
   return {
     url: server.url,
     state(now) {

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
+import { collectAll } from '../storage-adapters/collector.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import type { KeyRings } from './auth/key-rings.ts';
 import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
@@ -359,6 +360,7 @@ async function compose(
   scrubber.wake();
   sweeper.wake();
   if (config.measure) measurer.wake();
+  collectAll();
   ready = true;
   if (workers) {
     const { supervisor } = workers;

@@ -1,12 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectYoung } from '../collector.ts';
 
 /** Bytes of buffers that may die before they are collected. */
 const interval = 8 << 20;
 
-type Collect = (options: { readonly type: 'minor' }) => void;
-
-let collect: Collect | undefined;
 let uncollected = 0;
 
 /**
@@ -21,14 +17,5 @@ export function passed(bytes: number): void {
   uncollected += bytes;
   if (uncollected < interval) return;
   uncollected = 0;
-  collect ??= findCollector();
-  collect({ type: 'minor' });
-}
-
-/** V8 gives its collector to contexts that are made after the flag is set; ours stays as it is. */
-function findCollector(): Collect {
-  setFlagsFromString('--expose-gc');
-  const found = runInNewContext('typeof gc === "function" ? gc : undefined') as Collect | undefined;
-  setFlagsFromString('--no-expose-gc');
-  return found ?? (() => {});
+  collectYoung();
 }

@@ -1,6 +1,7 @@
 /** The one writer of the embedded database, on a thread of its own: the event loop never waits for a disk. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { RegistryError } from '../../src/oci/errors.ts';
+import { collectAll } from '../collector.ts';
 import { openSqlite, SqliteExecutor } from './dialects/sqlite.ts';
 import { migrate } from './migrations/migrate.ts';
 import { explainOpen } from './open-failure.ts';
@@ -21,6 +22,8 @@ async function main(): Promise<void> {
   await migrate(executor, Date.now());
   db.exec('COMMIT');
   send({ type: 'ready' });
+  // Beside the rest of the start, which goes on in the main thread.
+  collectAll();
 
   let running = false;
   const queue: WriteRequest[] = [];
