@@ -44,7 +44,6 @@ test('an Express route that fails says so, and not why', async (t) => {
 test('what is no page, and what is malformed', async () => {
   const form = 'application/x-www-form-urlencoded';
   const cases: [string, RequestInit, number][] = [
-    ['/', {}, 404],
     ['/v3/', {}, 404],
     ['/token', { method: 'PUT' }, 404],
     [
@@ -66,6 +65,13 @@ test('what is no page, and what is malformed', async () => {
     assert.equal(response.headers.get('x-powered-by'), null);
     assert.match(await response.text(), /"(?:message|error_description)":"/);
   }
+});
+
+test('who opens the address itself is led to what there is to read', async () => {
+  const response = await application.fetch('/', { redirect: 'manual' });
+  assert.equal(response.status, 302);
+  assert.equal(response.headers.get('location'), '/api/v1/docs');
+  assert.match(await (await application.fetch('/none')).text(), /"hint":"[^"]*\/api\/v1\/docs/);
 });
 
 test('each request has an id of its own', async () => {

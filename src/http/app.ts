@@ -41,6 +41,8 @@ export function createApp(
   app.use('/signin', createSignInRouter(services));
   app.get('/metrics', createMetricsEndpoint(services, options.metrics));
   app.use('/api/v1', createApiRouter(services, options.routes));
+  // Who opens the address that the start printed is led to what there is to read.
+  app.get('/', (_req: Request, res: Response) => res.redirect(302, '/api/v1/docs'));
   return finish(app, services);
 }
 
@@ -89,7 +91,11 @@ function finish(
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const registry = createRegistryHandler(services);
   app.use((_req: Request, res: Response) => {
-    res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
+    res.status(404).json({
+      code: 'NOT_FOUND',
+      message: 'There is no such page.',
+      hint: 'The API is at /api/v1, described at /api/v1/docs; images are pushed and pulled below /v2/.',
+    });
   });
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     // Express itself would write the error's stack past the log.

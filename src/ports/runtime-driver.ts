@@ -208,7 +208,12 @@ export interface InstanceExit {
 
 export type PortProbe =
   | { readonly listening: 'everywhere' }
-  | { readonly listening: 'loopback-only' | 'nowhere'; readonly dial: string };
+  | {
+      readonly listening: 'loopback-only' | 'nowhere';
+      readonly dial: string;
+      /** Other ports at which something in it listens for the outside; absent: none, or none can be seen. */
+      readonly others?: readonly number[];
+    };
 
 export interface RuntimeEvent {
   readonly type: 'started' | 'ended' | 'out-of-memory' | 'removed' | 'disk-full' | 'volume-full';

@@ -25,10 +25,23 @@ export const probes: Cases = {
       }, `port ${port} is seen`);
       assert.deepEqual(probe, { listening: 'loopback-only', dial: refusal(address, port) });
     }
+    // Nothing there could be asked from outside at another port either.
     assert.deepEqual(await bench.driver.probe(id, 9999), {
       listening: 'nowhere',
       dial: refusal(address, 9999),
     });
+  },
+
+  'where something listens in place of the port': async (bench) => {
+    const { id, address } = await bench.script(
+      `${listenOn(8080)} & ${listenOn(3000)} & ${listenOn(8082, '127.0.0.1')} & wait`,
+    );
+    const probe = await until(async () => {
+      const probe = await bench.driver.probe(id, 9999);
+      return probe.listening === 'nowhere' && probe.others?.length === 2 && probe;
+    }, 'both ports are seen');
+    const others = [3000, 8080];
+    assert.deepEqual(probe, { listening: 'nowhere', dial: refusal(address, 9999), others });
   },
 
   'what does not run is not probed': async (bench) => {

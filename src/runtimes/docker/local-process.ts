@@ -1,25 +1,31 @@
 /** What this machine's /proc tells of a container's processes, where the engine runs on this machine. */
 import { readdir, readFile } from 'node:fs/promises';
 
-export type BoundTo = 'loopback' | 'elsewhere';
+export interface Listener {
+  readonly port: number;
+  readonly bound: 'loopback' | 'elsewhere';
+}
 
-/** TCP sockets that listen on the port in the network of that process; none where that cannot be read. */
-export async function listeners(pid: number, port: number): Promise<BoundTo[]> {
+/** TCP sockets that listen in the network of that process; none where that cannot be read. */
+export async function listeners(pid: number): Promise<Listener[]> {
   const [four, six] = await Promise.all(
     ['tcp', 'tcp6'].map((table) => readFile(`/proc/${pid}/net/${table}`, 'latin1').catch(() => '')),
   );
-  return [...parseListeners(four!, port), ...parseListeners(six!, port)];
+  return [...parseListeners(four!), ...parseListeners(six!)];
 }
 
 /** Of a table of /proc/net/tcp or tcp6 (proc_net_tcp in the kernel's documentation). */
-export function parseListeners(table: string, port: number): BoundTo[] {
-  const found: BoundTo[] = [];
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+export function parseListeners(table: string): Listener[] {
+  const found: Listener[] = [];
   for (const line of table.split('\n').slice(1)) {
     const [, local, , state] = line.trim().split(/\s+/);
     // 0A is LISTEN.
-    if (state !== '0A' || !local?.endsWith(suffix)) continue;
-    found.push(isLoopback(local.slice(0, -suffix.length)) ? 'loopback' : 'elsewhere');
+    if (state !== '0A' || !local) continue;
+    const [address = '', port = ''] = local.split(':');
+    found.push({
+      port: Number.parseInt(port, 16),
+      bound: isLoopback(address) ? 'loopback' : 'elsewhere',
+    });
   }
   return found;
 }

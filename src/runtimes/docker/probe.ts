@@ -29,10 +29,15 @@ export async function probePort(target: ProbeTarget): Promise<PortProbe> {
   const host = address.includes(':') ? `[${address}]` : address;
   const text = `dial tcp ${host}:${port}: ${reasons[failed] ?? failed}`;
   const seen = pid !== undefined && (await isOfContainer(pid, id));
-  const bound = seen ? await listeners(pid, port) : [];
+  const all = seen ? await listeners(pid) : [];
+  const here = all.filter((each) => each.port === port);
   // Bound elsewhere: it began to listen after the connection was refused, and the next probe sees it.
-  const onlyLoopback = bound.length > 0 && bound.every((where) => where === 'loopback');
-  return { listening: onlyLoopback ? 'loopback-only' : 'nowhere', dial: text };
+  const onlyLoopback = here.length > 0 && here.every(({ bound }) => bound === 'loopback');
+  if (onlyLoopback) return { listening: 'loopback-only', dial: text };
+  // On loopback there may be the engine's own resolver, and nothing there could be asked from outside.
+  const open = all.filter((each) => each.port !== port && each.bound === 'elsewhere');
+  const others = [...new Set(open.map((each) => each.port))].sort((a, b) => a - b);
+  return { listening: 'nowhere', dial: text, ...(others.length > 0 && { others }) };
 }
 
 /** Undefined: connected. Else the code of the error. */

@@ -42,19 +42,35 @@ describe('where the engine is', () => {
 describe('what listens, by /proc/net/tcp', () => {
   const head = '  sl  local_address rem_address   st tx_queue rx_queue\n';
   const line = (local: string, state = '0A') => `   0: ${local} 00000000:0000 ${state} 0:0\n`;
-  const tables: readonly [string, string, string[]][] = [
-    ['all addresses', head + line('00000000:1F90'), ['elsewhere']],
-    ['127.0.0.1', head + line('0100007F:1F90'), ['loopback']],
-    ['127.0.0.5', head + line('0500007F:1F90'), ['loopback']],
-    ['::1', head + line('00000000000000000000000001000000:1F90'), ['loopback']],
-    ['::', head + line('00000000000000000000000000000000:1F90'), ['elsewhere']],
-    ['127.0.0.1 as IPv6', head + line('0000000000000000FFFF00000100007F:1F90'), ['loopback']],
-    ['another port', head + line('00000000:1F91'), []],
+  const tables: readonly [string, string, [number, string][]][] = [
+    ['all addresses', head + line('00000000:1F90'), [[8080, 'elsewhere']]],
+    ['127.0.0.1', head + line('0100007F:1F90'), [[8080, 'loopback']]],
+    ['127.0.0.5', head + line('0500007F:1F90'), [[8080, 'loopback']]],
+    ['::1', head + line('00000000000000000000000001000000:1F90'), [[8080, 'loopback']]],
+    ['::', head + line('00000000000000000000000000000000:1F90'), [[8080, 'elsewhere']]],
+    [
+      '127.0.0.1 as IPv6',
+      head + line('0000000000000000FFFF00000100007F:1F90'),
+      [[8080, 'loopback']],
+    ],
+    [
+      'another port beside',
+      head + line('00000000:1F91') + line('0100007F:0050'),
+      [
+        [8081, 'elsewhere'],
+        [80, 'loopback'],
+      ],
+    ],
     ['a connection', head + line('0100007F:1F90', '01'), []],
     ['nothing', '', []],
   ];
   for (const [name, table, expected] of tables) {
-    test(name, () => assert.deepEqual(parseListeners(table, 8080), expected));
+    test(name, () =>
+      assert.deepEqual(
+        parseListeners(table).map(({ port, bound }) => [port, bound]),
+        expected,
+      ),
+    );
   }
 });
 

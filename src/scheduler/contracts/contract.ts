@@ -55,6 +55,10 @@ export interface StartFailure {
   /** Text of the last connection that was refused, with its address: `dial tcp 172.20.0.2:9000: …`. */
   readonly dial: string;
   readonly reason: 'timeout' | 'exited' | 'loopback-only' | 'start-failed';
+  /** Where it should have listened, as PORT told it; undefined where it never ran. */
+  readonly port?: number | undefined;
+  /** Where it listened in its place, as far as that can be seen. */
+  readonly others?: readonly number[] | undefined;
   readonly exitCode: number | undefined;
   /** The container's last lines; `at` in UTC milliseconds, `nanos` past that. */
   readonly logs: readonly {

@@ -65,4 +65,18 @@ test('a start that failed: what happened and what to do', () => {
     service,
   );
   assert.match(exited.body, /Its exit code was 3\./);
+  assert.doesNotMatch(exited.body, /listens at/);
+});
+
+test('a server at another port: which one, and how the service takes it', () => {
+  const dial = 'dial tcp 172.20.0.2:80: getsockopt: connection refused';
+  const { service } = placeOf();
+  const failure = { durationNs: 1n, dial, exitCode: undefined, logs: [], port: 80 };
+  const answer = (others?: number[]) =>
+    JSON.parse(vercel.startFailure({ ...failure, reason: 'timeout', others }, service).body);
+  const { message, hint } = answer([3000, 9229]);
+  assert.match(message, /did not listen in time, but its server listens at port 3000, 9229\. \(/);
+  assert.match(hint, /at port 80, as PORT says.*\{"settings": \{"port": 3000\}\}/);
+  assert.match(answer().hint, /on 0\.0\.0\.0 at port 80, as PORT says/);
+  assert.match(answer([1, 2, 3, 4, 5, 6]).message, /port 1, 2, 3, 4, 5 and others/);
 });

@@ -3,6 +3,7 @@ import type { DeployedService } from '../../ports/functions.ts';
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import { ActivationError } from '../activation.ts';
 import type { Contract, ContractAnswer, StartFailure } from '../contracts/contract.ts';
+import { elsewhere, startHint } from '../contracts/start-failure.ts';
 import { refusalCode, statusOfFailure } from '../refusal-codes.ts';
 import { DeadlineError } from '../timers.ts';
 
@@ -119,7 +120,7 @@ export function describeStart(failure: StartFailure): string {
     case 'start-failed':
       return failure.dial;
     case 'timeout':
-      return `nothing listened within ${seconds} s: ${failure.dial}`;
+      return `nothing listened ${failure.port === undefined ? '' : `at port ${failure.port} `}within ${seconds} s${elsewhere(failure)}: ${failure.dial}`;
   }
 }
 
@@ -128,7 +129,7 @@ function notStarted(refused: StartRefused, answer: ContractAnswer): ActivationEr
     status: 502,
     code: 'FUNCTION_NOT_STARTED',
     message: `The function could not be started: ${refused.message}.`,
-    hint: 'Look at its log; its HTTP server has to listen on 0.0.0.0 and the port that PORT names.',
+    hint: startHint(refused.failure),
     answer,
   });
 }

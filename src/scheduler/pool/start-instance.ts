@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import {
+  type PortProbe,
   type PreparedImage,
   RuntimeError,
   type RuntimeInstance,
@@ -103,8 +104,9 @@ export class Starter {
     const { id } = container.runtime;
     const began = timers.now();
     instance.bootBegan = began;
-    const fail = (reason: StartFailure['reason'], dial: string, exitCode?: number) =>
-      this.refuse(instance, reason, dial, exitCode);
+    const { port } = container;
+    const fail = (reason: StartFailure['reason'], dial: string, seen: Partial<StartFailure> = {}) =>
+      this.refuse(instance, reason, dial, { port, ...seen });
 
     let runtime: RuntimeInstance;
     try {
@@ -135,6 +137,7 @@ export class Starter {
       () => {},
     );
     let loopbackSince: number | undefined;
+    let last: Exclude<PortProbe, { listening: 'everywhere' }> | undefined;
     let wait = 2;
     try {
       for (;;) {
@@ -158,9 +161,11 @@ export class Starter {
         if (exit) {
           instance.exit = exit;
           const why = exit.outOfMemory ? ' (out of memory)' : '';
-          throw await fail('exited', `exit code ${exit.code}${why}`, exit.code);
+          throw await fail('exited', `exit code ${exit.code}${why}`, { exitCode: exit.code });
         }
         if (probe?.listening === 'everywhere') break;
+        // One that an engine with much to do left unanswered tells nothing new.
+        last = probe ?? last;
         const elapsed = timers.now() - began;
         if (probe?.listening === 'loopback-only') {
           loopbackSince ??= timers.now();
@@ -168,7 +173,10 @@ export class Starter {
             throw await fail('loopback-only', probe.dial);
           }
         } else loopbackSince = undefined;
-        if (elapsed >= limit) throw await fail('timeout', probe?.dial ?? 'it could not be probed');
+        if (elapsed >= limit) {
+          const { dial = 'it could not be probed', others } = last ?? {};
+          throw await fail('timeout', dial, { others });
+        }
         await pause(timers, Math.min(wait, limit - elapsed), over.signal);
         wait = Math.min(wait * 1.5, elapsed < 2_000 ? 25 : 200);
       }
@@ -184,12 +192,12 @@ export class Starter {
     instance: Instance,
     reason: StartFailure['reason'],
     dial: string,
-    exitCode?: number,
+    { exitCode, port, others }: Partial<StartFailure> = {},
   ): Promise<StartRefused> {
     const ms = this.#deps.timers.now() - instance.bootBegan;
     const durationNs = BigInt(Math.round(ms * 1e6));
     const logs = await this.#lastLines(instance.runtime!.id);
-    return new StartRefused({ durationNs, dial, reason, exitCode, logs });
+    return new StartRefused({ durationNs, dial, reason, port, others, exitCode, logs });
   }
 
   async #prepare(instance: Instance): Promise<{ prepared: PreparedImage; cached: boolean }> {
