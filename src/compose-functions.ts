@@ -171,7 +171,7 @@ export async function openFunctions(
       ...{ machines: { of: machineOf }, runtimeVolumes: driver.volumes },
       region: config.functions.region,
     });
-    volumes = new VolumeKeeper({ volumes: metadata.volumes, runtime: driver.volumes, log: logger });
+    volumes = new VolumeKeeper({ ...metadata, clock, runtime: driver.volumes, log: logger });
     opened.push(() => volumes?.close());
     pool = createFunctionPool({
       ...{ driver, clock, timers: systemTimers, environment, contracts, deployed, observer },

@@ -53,7 +53,7 @@ import type { LeaseName } from './ports/leases.ts';
 import type { Metadata } from './ports/metadata.ts';
 import type { ScrubControl } from './ports/scrub.ts';
 import { type Admin, createAdmin } from './projects/admin.ts';
-import type { AuditEntry } from './projects/admin-context.ts';
+import type { AdminDeps, AuditEntry } from './projects/admin-context.ts';
 import type { AdminStatus } from './projects/admin-methods.ts';
 import { openAdminSocket } from './projects/admin-socket.ts';
 import { type Bootstrap, firstStart } from './projects/first-start.ts';
@@ -252,7 +252,8 @@ async function compose(
   const admin = adminOf(config, metadata, outbound, {
     keys: keyRings,
     ownIssuer: () => url,
-    status: () => statusOf(config, url, startedAt),
+    status: () => statusOf(config, url, startedAt, functions?.current.volumes?.unknownCount),
+    volumes: () => functions?.current.volumes,
     scrub,
     collectionPlans,
     audit: (entry) => audit.record(recordOfSocket(entry)),
@@ -421,6 +422,7 @@ export async function openOffline(
     keys: keyRingsOf(config, metadata, systemClock, await loadSecretKey(config)),
     ownIssuer: () => url,
     status: () => statusOf(config, url),
+    volumes: () => undefined,
     scrub: openScrubDesk(config, metadata, systemClock),
     collectionPlans: new CollectionPlans(metadata.collectionPlan, systemClock),
   });
@@ -442,6 +444,7 @@ function adminOf(
     ownIssuer: () => string;
     status: () => AdminStatus;
     scrub: ScrubControl;
+    volumes: AdminDeps['volumes'];
     collectionPlans: CollectionPlanner;
     audit?: (entry: AuditEntry) => void;
   },

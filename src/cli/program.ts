@@ -11,6 +11,7 @@ import { addScrubCommands } from './commands/scrub.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTeamCommands } from './commands/team.ts';
 import { addTokenCommands } from './commands/token.ts';
+import { addVolumeCommands } from './commands/volume.ts';
 
 export interface ProgramOptions {
   readonly version: string;
@@ -53,6 +54,7 @@ Examples:
   addKeyCommands(admin, run);
   addCollectionCommands(admin, run);
   addScrubCommands(admin, run);
+  addVolumeCommands(admin, run);
   addBackupCommands(admin, upkeep, out);
   return program;
 }

@@ -235,7 +235,7 @@ export async function openApplication(
     ),
     ...{ scrub, collectionPlans },
     admin: createAdmin({
-      ...{ scrub, collectionPlans },
+      ...{ scrub, collectionPlans, volumes: () => undefined },
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,

@@ -160,8 +160,26 @@ export interface VolumeCommands {
     args: { projectId: string; name: string; maxBytes: number | undefined };
     result: FunctionVolume;
   };
-  /** Rejects with `not-found`, or `conflict` where a live deployment attaches it. */
-  DeleteVolume: { args: { projectId: string; name: string }; result: FunctionVolume };
+  /**
+   * Its row becomes the note that it was deleted (`FunctionVolumes.removed`). Rejects with `not-found`, or `conflict`
+   * where a live deployment attaches it.
+   */
+  DeleteVolume: {
+    args: { projectId: string; name: string; now: number };
+    result: FunctionVolume;
+  };
+  /**
+   * Makes a volume of what a container engine holds and the database does not know. Rejects as `CreateVolume` does, and
+   * with `conflict` where the database knows the id after all: in use, or deleted.
+   */
+  AdoptVolume: { args: FunctionVolume; result: null };
+  /**
+   * Notes of something that a container engine holds and the database does not know that it was deleted. Rejects with
+   * `conflict` where there is such a volume.
+   */
+  DiscardVolume: { args: { id: string; projectId: string | undefined; now: number }; result: null };
+  /** Notes of volumes that were deleted before that time go, but for those of `keep`. */
+  ForgetRemovedVolumes: { args: { before: number; keep: readonly string[] }; result: null };
 }
 
 /** Writes of what functions did. */

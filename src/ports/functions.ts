@@ -277,4 +277,6 @@ export interface FunctionVolumes {
   limited(): Awaitable<{ readonly id: string; readonly maxBytes: number }[]>;
   /** Which of `ids` there are, over all projects. */
   existing(ids: readonly string[]): Awaitable<string[]>;
+  /** Which of `ids` were deleted, over all projects. What is neither this nor existing is not known. */
+  removed(ids: readonly string[]): Awaitable<string[]>;
 }

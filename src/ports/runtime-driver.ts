@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Digest } from '../oci/digest.ts';
 import type { RuntimeVolumes } from './runtime-volumes.ts';
 
-export type { RuntimeVolumes, VolumeSpec } from './runtime-volumes.ts';
+export type { RuntimeVolume, RuntimeVolumes, VolumeSpec } from './runtime-volumes.ts';
 
 /**
  * A place where containers run: an engine of a machine, or a cluster. One driver speaks to one such place.

@@ -14,7 +14,17 @@ export interface RuntimeVolumes {
   usage(name: string): Promise<number | undefined>;
   /** With all that it holds, for a `disk`; a bucket's objects stay. Rejects with `in-use`. */
   remove(name: string): Promise<void>;
-  list(): Promise<readonly string[]>;
+  /** Of this installation, whatever the database knows of them. */
+  list(): Promise<readonly RuntimeVolume[]>;
+}
+
+/** One as it is found where instances run. */
+export interface RuntimeVolume {
+  readonly name: string;
+  readonly kind: 'disk' | 'bucket';
+  /** Whose it was made for, and when (UTC milliseconds), where that can be told. */
+  readonly projectId: string | undefined;
+  readonly createdAt: number | undefined;
 }
 
 export interface VolumeSpec {

@@ -15,6 +15,7 @@ const naming = [
   'repository',
   'token',
   'policy',
+  'volume',
   'name',
   'purpose',
 ];

@@ -2,6 +2,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { CollectionPlanner } from '../ports/collection-plan.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { Metadata } from '../ports/metadata.ts';
+import type { RuntimeVolume } from '../ports/runtime-driver.ts';
 import type { ScrubControl } from '../ports/scrub.ts';
 import type { PlanName } from '../ports/teams.ts';
 import type { AuditTarget } from './admin-audit.ts';
@@ -30,8 +31,18 @@ export interface AdminDeps {
   readonly status: () => AdminStatus;
   readonly collectionPlans: CollectionPlanner;
   readonly scrub: ScrubControl;
+  /** Undefined: no container engine is here. */
+  readonly volumes: () => StrayVolumes | undefined;
   /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;
+}
+
+/** What the container engine holds. Rejects where the engine is away. */
+export interface StrayVolumes {
+  unknown(): Promise<readonly RuntimeVolume[]>;
+  usage(id: string): Promise<number | undefined>;
+  /** False: what is in use goes later. Never rejects. */
+  removed(id: string): Promise<boolean>;
 }
 
 /** The installation's own keys. */

@@ -90,6 +90,13 @@ export interface AdminMethods {
   /** `run` absent: none was under way. */
   'scrub.cancel': { params: Record<string, never>; result: { run?: ScrubRun } };
 
+  /** What the container engine holds and the database does not know. */
+  'volume.list': { params: Record<string, never>; result: { volumes: StrayVolume[] } };
+  /** It is its project's volume again, under that name. */
+  'volume.adopt': { params: { volume: string; name: string }; result: AdoptedVolume };
+  /** With what it holds. `removed`: false: instances use it, and it goes when they have ended. */
+  'volume.remove': { params: { volume: string }; result: { removed: boolean } };
+
   'policy.delete': { params: { policy: string }; result: { deleted: true } };
 
   /** A page, by project and then by name in byte order; `next` is the `after` of the page that follows. */
@@ -120,6 +127,24 @@ export interface AdminStatus {
   readonly storage: string;
   /** `sqlite` or `postgres`. */
   readonly database: string;
+  /** Volumes that the container engine holds and the database does not know; absent: there is no engine here. */
+  readonly unknownVolumes?: number;
+}
+
+export interface StrayVolume {
+  readonly id: string;
+  readonly kind: 'disk' | 'bucket';
+  /** `team/project`, or the id of a project that is not there; absent: it cannot be told. */
+  readonly project?: string;
+  readonly createdAt?: number;
+  /** That a disk holds, where that can be told. */
+  readonly bytes?: number;
+}
+
+export interface AdoptedVolume {
+  readonly id: string;
+  readonly project: string;
+  readonly name: string;
 }
 
 export interface ProjectSettingsChange {

@@ -200,6 +200,13 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
   'scrub.show': params({ run: reference('id of a run (scr_…)') }, ['run']),
   'scrub.cancel': params({}),
 
+  'volume.list': params({}),
+  'volume.adopt': params({ volume: reference('id of a volume (vol_…)'), name: slug }, [
+    'volume',
+    'name',
+  ]),
+  'volume.remove': params({ volume: reference('id of a volume (vol_…)') }, ['volume']),
+
   'policy.delete': params({ policy: reference('id of a policy (pol_…)') }, ['policy']),
 
   'repository.list': params(

@@ -10,7 +10,7 @@ import type { ErrorInfo } from '../oci/errors.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Metadata } from '../ports/metadata.ts';
 import { type Admin, createAdmin } from './admin.ts';
-import type { AuditEntry } from './admin-context.ts';
+import type { AuditEntry, StrayVolumes } from './admin-context.ts';
 import { newId } from './ids.ts';
 import { newToken } from './token-secret.ts';
 
@@ -27,7 +27,10 @@ export interface AdminKit {
 }
 
 /** The admin over a database of its own, gone after the test. */
-export async function adminKit(t: TestContext): Promise<AdminKit> {
+export async function adminKit(
+  t: TestContext,
+  options: { readonly volumes?: (metadata: Metadata) => StrayVolumes } = {},
+): Promise<AdminKit> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-admin-'));
   const metadata = await openSqliteMetadata({ folder });
   t.after(async () => {
@@ -67,6 +70,7 @@ export async function adminKit(t: TestContext): Promise<AdminKit> {
       },
     },
     plan: 'self-hosted',
+    volumes: () => options.volumes?.(metadata),
     status: () => ({
       version: '0',
       url,

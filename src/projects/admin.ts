@@ -14,6 +14,7 @@ import { scrubHandlers } from './admin-scrub.ts';
 import { teamHandlers } from './admin-teams.ts';
 import { tokenHandlers } from './admin-tokens.ts';
 import { isAdminMethod, validateParams } from './admin-validate.ts';
+import { volumeHandlers } from './admin-volumes.ts';
 
 export interface Admin {
   /**
@@ -87,6 +88,7 @@ function handlersOf(deps: AdminDeps): Handlers {
     ...repositoryHandlers(deps, lookup),
     ...scrubHandlers(deps, lookup),
     ...collectionHandlers(deps, lookup),
+    ...volumeHandlers(deps, lookup),
   };
 }
 

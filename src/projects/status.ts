@@ -3,7 +3,12 @@ import { version } from '../config/version.ts';
 import type { AdminStatus } from './admin-methods.ts';
 
 /** What runs, as the admin commands show it; without `startedAt`, nothing does. */
-export function statusOf(config: Config, url: string, startedAt?: number): AdminStatus {
+export function statusOf(
+  config: Config,
+  url: string,
+  startedAt?: number,
+  unknownVolumes?: number,
+): AdminStatus {
   return {
     version,
     url,
@@ -13,5 +18,6 @@ export function statusOf(config: Config, url: string, startedAt?: number): Admin
     data: config.data,
     storage: config.storage.type,
     database: config.databaseUrl === undefined ? 'sqlite' : 'postgres',
+    ...(unknownVolumes !== undefined && { unknownVolumes }),
   };
 }

@@ -84,6 +84,12 @@ export interface FunctionSchema {
     created_at: number;
     created_by: string;
   };
+  removed_volumes: {
+    id: string;
+    /** Where it is known; the project may be gone, too. */
+    project_id: string | null;
+    removed_at: number;
+  };
   sandboxes: {
     id: string;
     project_id: string;

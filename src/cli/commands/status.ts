@@ -5,15 +5,19 @@ import { fields, time } from '../table.ts';
 export function addStatusCommand(admin: Command, run: Run): void {
   leaf(admin, 'status', 'whether the server runs, and where', 'status').action(
     async (options: { json?: boolean }) => {
-      await run(options, 'status', {}, ({ running, url, pid, startedAt, version, data, storage }) =>
-        fields({
+      await run(options, 'status', {}, (status) => {
+        const { running, url, pid, startedAt, version, data, storage, unknownVolumes } = status;
+        return fields({
           server: running ? `runs since ${time(startedAt)}, process ${pid}` : 'does not run',
           url: running ? url : undefined,
           version,
           data,
           storage,
-        }),
-      );
+          volumes: unknownVolumes
+            ? `${unknownVolumes} that the database does not know: npx gantry admin volume list`
+            : undefined,
+        });
+      });
     },
   );
 }

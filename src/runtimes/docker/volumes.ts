@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   type InstanceMount,
   RuntimeError,
+  type RuntimeVolume,
   type RuntimeVolumes,
   type VolumeSpec,
 } from '../../ports/runtime-driver.ts';
@@ -35,6 +36,8 @@ export interface DockerVolumes extends RuntimeVolumes {
 interface EngineVolume {
   readonly Name: string;
   readonly Labels: Readonly<Record<string, string>> | null;
+  /** RFC 3339, to the second. */
+  readonly CreatedAt?: string;
 }
 
 /** Disks are the engine's named volumes; buckets are mounted on this machine (buckets/). */
@@ -187,9 +190,24 @@ export function openVolumes(
         .catch((error) => {
           throw refused(error, {});
         });
-      const disks = (Volumes ?? []).flatMap(({ Labels }) => Labels?.[label.volume] ?? []);
-      return [...disks, ...((await buckets?.names()) ?? [])];
+      const disks = (Volumes ?? []).flatMap((found) => viewOf(found) ?? []);
+      const mounted = ((await buckets?.names()) ?? []).map(
+        (name): RuntimeVolume => ({
+          ...{ name, kind: 'bucket', projectId: undefined, createdAt: undefined },
+        }),
+      );
+      return [...disks, ...mounted];
     },
+  };
+}
+
+function viewOf({ Labels, CreatedAt = '' }: EngineVolume): RuntimeVolume | undefined {
+  const name = Labels?.[label.volume];
+  if (name === undefined) return undefined;
+  const createdAt = Date.parse(CreatedAt);
+  return {
+    ...{ name, kind: 'disk', projectId: Labels?.[label.project] },
+    createdAt: Number.isNaN(createdAt) ? undefined : createdAt,
   };
 }
 

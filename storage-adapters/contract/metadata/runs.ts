@@ -47,9 +47,69 @@ export function runsContract(
     assert.deepEqual(await db.volumes.limited(), []);
     await refused(limit(bucket.name, 1), 'invalid');
     await refused(limit('none', 1), 'not-found');
-    const remove = () => db.writer.run('DeleteVolume', { projectId: 'prj_1', name: 'data' });
+    const remove = () => db.writer.run('DeleteVolume', { projectId: 'prj_1', name: 'data', now });
     assert.deepEqual(await remove(), disk);
     await refused(remove(), 'not-found');
+    assert.deepEqual(await db.volumes.removed(['vol_1', 'vol_2', 'vol_none']), ['vol_1']);
+  });
+
+  test('volumes: what was deleted is told from what nobody knows, and that can be adopted', async (t) => {
+    const db = await open(t);
+    await populate(db);
+    const disk = {
+      ...({ projectId: 'prj_1', kind: 'disk', bucket: undefined, maxBytes: undefined } as const),
+      ...{ createdAt: now, createdBy: 'operator' },
+    };
+    const all = ['vol_adopted', 'vol_deleted', 'vol_discarded', 'vol_none'];
+    const adopt = (id: string, name: string, projectId = 'prj_1') =>
+      db.writer.run('AdoptVolume', { ...disk, id, name, projectId });
+    const discard = (id: string, projectId?: string) =>
+      db.writer.run('DiscardVolume', { id, projectId, now: now + 1 });
+    await adopt('vol_adopted', 'data');
+    assert.deepEqual(await db.volumes.find('prj_1', 'data'), {
+      ...{ ...disk, id: 'vol_adopted', name: 'data' },
+    });
+    await refused(adopt('vol_adopted', 'again'), 'conflict');
+    await refused(adopt('vol_none', 'data'), 'conflict');
+    await refused(adopt('vol_none', 'other', 'prj_none'), 'not-found');
+    await refused(discard('vol_adopted'), 'conflict');
+    await discard('vol_discarded');
+    await discard('vol_discarded', 'prj_1');
+    await adopt('vol_deleted', 'gone');
+    await db.writer.run('DeleteVolume', { projectId: 'prj_1', name: 'gone', now });
+    await refused(adopt('vol_deleted', 'gone'), 'conflict');
+    await refused(adopt('vol_discarded', 'gone'), 'conflict');
+    assert.deepEqual(await db.volumes.existing(all), ['vol_adopted']);
+    const removed = async () => (await db.volumes.removed(all)).sort();
+    assert.deepEqual(await removed(), ['vol_deleted', 'vol_discarded']);
+
+    await refused(db.writer.run('DeleteProject', { projectId: 'prj_1' }), 'conflict');
+    assert.deepEqual(await removed(), ['vol_deleted', 'vol_discarded']);
+
+    await db.writer.run('ForgetRemovedVolumes', { before: now, keep: [] });
+    await db.writer.run('ForgetRemovedVolumes', { before: now + 1, keep: ['vol_deleted'] });
+    assert.deepEqual(await removed(), ['vol_deleted', 'vol_discarded']);
+    await db.writer.run('ForgetRemovedVolumes', { before: now + 1, keep: ['vol_other'] });
+    assert.deepEqual(await removed(), ['vol_discarded']);
+    await db.writer.run('ForgetRemovedVolumes', { before: now + 2, keep: [] });
+    assert.deepEqual(await removed(), []);
+  });
+
+  test('volumes: what was deleted is known once its project is gone', async (t) => {
+    const db = await open(t);
+    await populate(db);
+    const projectId = 'prj_2';
+    await db.writer.run('CreateProject', {
+      ...{ id: projectId, teamId: 'team_1', slug: 'second', settings: {}, createdAt: now },
+    });
+    await db.writer.run('CreateVolume', {
+      ...{ id: 'vol_1', projectId, name: 'data', kind: 'disk', bucket: undefined },
+      ...{ maxBytes: undefined, createdAt: now, createdBy: 'ada' },
+    });
+    await refused(db.writer.run('DeleteProject', { projectId }), 'conflict');
+    await db.writer.run('DeleteVolume', { projectId, name: 'data', now });
+    await db.writer.run('DeleteProject', { projectId });
+    assert.deepEqual(await db.volumes.removed(['vol_1']), ['vol_1']);
   });
 
   test('sandboxes: counted while they are open, changed from states, pruned when they ended', async (t) => {

@@ -41,6 +41,26 @@ const setLimit = query<{ id: string; max: number | null }>((db, p) =>
 const remove = query<{ id: string }>((db, p) =>
   db.deleteFrom('function_volumes').where('id', '=', p('id')),
 );
+const noteRemoved = query<FunctionSchema['removed_volumes']>((db, p) =>
+  db
+    .insertInto('removed_volumes')
+    .values({ id: p('id'), project_id: p('project_id'), removed_at: p('removed_at') })
+    .onConflict((c) => c.column('id').doNothing()),
+);
+const byId = query<{ id: string }, { name: string }>((db, p) =>
+  db.selectFrom('function_volumes').select('name').where('id', '=', p('id')),
+);
+const removedById = query<{ id: string }, { id: string }>((db, p) =>
+  db.selectFrom('removed_volumes').select('id').where('id', '=', p('id')),
+);
+const forget = query<{ before: number; keep: string }>((db, p, dialect) =>
+  db
+    .deleteFrom('removed_volumes')
+    .where('removed_at', '<', p('before'))
+    .where('id', 'not in', (e) =>
+      e.selectFrom(dialect.elements(p('keep')).as('kept')).select('kept.value'),
+    ),
+);
 const count = query<{ project: string }, { count: number }>((db, p) =>
   db
     .selectFrom('function_volumes')
@@ -109,7 +129,8 @@ export const updateVolume: Command<'UpdateVolume'> = async (tx, args) => {
   return toVolume({ ...row, max_bytes: max });
 };
 
-export const deleteVolume: Command<'DeleteVolume'> = async (tx, { projectId: project, name }) => {
+export const deleteVolume: Command<'DeleteVolume'> = async (tx, args) => {
+  const { projectId: project, name, now } = args;
   const row = await named.get(tx, { project, name });
   if (!row) throw refuse('not-found', 'The project has no such volume.');
   const takes = (settings: Snapshot['services'][number]['settings']) =>
@@ -123,7 +144,30 @@ export const deleteVolume: Command<'DeleteVolume'> = async (tx, { projectId: pro
     if (service) throw attached(name, `the service "${service.name}" of the deployment ${id}`);
   }
   await remove.run(tx, { id: row.id });
+  await noteRemoved.run(tx, { id: row.id, project_id: project, removed_at: now });
   return toVolume(row);
+};
+
+export const adoptVolume: Command<'AdoptVolume'> = async (tx, args) => {
+  const { id } = args;
+  const there = await byId.get(tx, { id });
+  if (there) throw refuse('conflict', `It is the volume "${there.name}" of a project.`);
+  if (await removedById.get(tx, { id })) {
+    throw refuse('conflict', 'The volume was deleted, and what it holds goes.');
+  }
+  return createVolume(tx, args);
+};
+
+export const discardVolume: Command<'DiscardVolume'> = async (tx, { id, projectId, now }) => {
+  const there = await byId.get(tx, { id });
+  if (there) throw refuse('conflict', `It is the volume "${there.name}" of a project.`);
+  await noteRemoved.run(tx, { id, project_id: projectId ?? null, removed_at: now });
+  return null;
+};
+
+export const forgetRemovedVolumes: Command<'ForgetRemovedVolumes'> = async (tx, args) => {
+  await forget.run(tx, { before: args.before, keep: JSON.stringify(args.keep) });
+  return null;
 };
 
 function attached(name: string, by: string) {

@@ -12,6 +12,7 @@ import { scrub } from './007-scrub.ts';
 import { scale } from './008-scale.ts';
 import { peers } from './009-peers.ts';
 import { domains } from './010-domains.ts';
+import { removedVolumes } from './011-removed-volumes.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
@@ -25,6 +26,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   scale,
   peers,
   domains,
+  removedVolumes,
 ];
 
 export const schemaVersion = migrations.length;

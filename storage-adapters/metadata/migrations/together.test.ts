@@ -192,7 +192,7 @@ describe('on Postgres', () => {
       const client = await connect(t, url);
       const metadata = await openPostgresMetadata({ url, connections: 2 });
       t.after(() => metadata.close());
-      const volume = { projectId: 'none', name: 'none' };
+      const volume = { projectId: 'none', name: 'none', now: 1 };
       const use = async () => {
         // Writes first: a read that meets an old plan closes its connection.
         for (let at = 0; at < 2; at++)

@@ -56,6 +56,7 @@ export const treatments: Readonly<Record<string, Treatment>> = {
   price_tables: 'kept',
   projects: 'kept',
   refresh_tokens: 'fleeting',
+  removed_volumes: 'kept',
   repositories: 'kept',
   sandboxes: 'kept',
   scrub_runs: 'kept',

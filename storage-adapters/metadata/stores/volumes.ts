@@ -35,6 +35,15 @@ const existing = query<{ ids: string }, { id: string }>((db, p, dialect) =>
     ),
 );
 
+const removed = query<{ ids: string }, { id: string }>((db, p, dialect) =>
+  db
+    .selectFrom('removed_volumes')
+    .select('id')
+    .where('id', 'in', (e) =>
+      e.selectFrom(dialect.elements(p('ids')).as('wanted')).select('wanted.value'),
+    ),
+);
+
 export const toVolume = (row: Row): FunctionVolume => ({
   id: row.id,
   projectId: row.project_id,
@@ -56,5 +65,7 @@ export function volumesStore(db: Executor): FunctionVolumes {
       ),
     existing: (ids) =>
       then(existing.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(({ id }) => id)),
+    removed: (ids) =>
+      then(removed.all(db, { ids: JSON.stringify(ids) }), (rows) => rows.map(({ id }) => id)),
   };
 }

@@ -13,7 +13,7 @@ after(() => outbound.close());
 const application = await openApplication({ after }, () => ({
   runtime: {
     volumes: {
-      removed: async (id) => void removed.push(id),
+      removed: async (id) => removed.push(id) > 0,
       limited: (_id, maxBytes) => void limits.push(maxBytes),
       usage: async () => 4096,
     },

@@ -143,7 +143,7 @@ export const volumeRoutes: readonly Route[] = [
     refusals: [409],
     async handle({ services, project, params }) {
       const { id } = await services.metadata.writer.run('DeleteVolume', {
-        ...{ projectId: project.id, name: params.volume! },
+        ...{ projectId: project.id, name: params.volume!, now: services.clock.now() },
       });
       // Without an engine now: the keeper finds it when there is one.
       void services.runtime?.volumes.removed(id);
