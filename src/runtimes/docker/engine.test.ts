@@ -79,6 +79,16 @@ test('what does not answer, stops in its answer, or breaks off is unavailable', 
   }
 });
 
+test('a call that is given up before the engine was reached ends with the reason of its signal', async (t) => {
+  let asked = 0;
+  const { engine } = await at(t, () => void asked++);
+  const abort = new AbortController();
+  const call = engine.call({ method: 'GET', path: '/a', signal: abort.signal });
+  abort.abort(new Error('given up'));
+  await assert.rejects(call, /given up/);
+  assert.equal(asked, 0);
+});
+
 test("a stream lives on after the deadline of its head, and ends by its caller's signal", async (t) => {
   const { engine } = await at(t, (_, response) => {
     response.writeHead(200).write('first');

@@ -131,6 +131,7 @@ export class Engine {
     const modem = await this.#loaded(limit).catch((error: unknown) => {
       throw this.#explained(error, request, undefined);
     });
+    signal?.throwIfAborted();
     const abort = new AbortController();
     const onAbort = () => abort.abort();
     signal?.addEventListener('abort', onAbort, { once: true });
