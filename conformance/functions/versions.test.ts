@@ -112,7 +112,8 @@ functionsSuite({
       await until(
         async () => {
           const now = await states();
-          return !now.includes('running') && !now.includes('frozen') ? true : undefined;
+          const lives = ['running', 'frozen', 'paused'];
+          return now.some((state) => lives.includes(state)) ? undefined : true;
         },
         'it ends when idle',
         { withinMs: 15_000 },

@@ -14,7 +14,7 @@ import { startNginx, type Traffic } from '../tools/nginx.ts';
 import { type Services, settingsOn } from './services.ts';
 import type { Topology } from './topology.ts';
 
-const readyWithinMs = 90_000;
+const readyWithinMs = 30_000;
 
 export interface DeploymentOptions {
   readonly topology: Topology;

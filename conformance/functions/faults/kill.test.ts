@@ -12,7 +12,7 @@ import { functionImage } from '../support/images.ts';
 import { functionsSuite, type World } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 
-const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 1);
+const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 5);
 const settings = {
   freezeAfterMs: 0,
   idleMs: { production: 600_000 },

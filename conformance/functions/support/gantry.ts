@@ -104,7 +104,7 @@ export async function startFunctionsGantry(
         known = JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as Bootstrap;
         return (await fetch(new URL('/readyz', fromHere(known.url, network)))).ok;
       },
-      startMs: 60_000,
+      startMs: 30_000,
       // More than the engine's slowest answer and the drain together.
       stopMs: 60_000,
     });
