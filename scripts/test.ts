@@ -1,6 +1,7 @@
 /** `npm test`: every suite in order, then a table, then one line that counts. Exit code 1 where any failed. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
+import { readCommand } from './command.ts';
 import { matchingFiles, runSuite, type SuiteResult } from './run-suite.ts';
 import { parseTestArgs, type TestOptions, usage } from './test-options.ts';
 import { type Suite, suites } from './test-suites.ts';
@@ -15,23 +16,11 @@ const say = (line: string): void => print(`${line}\n`);
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
-  let options: TestOptions;
-  try {
-    options = parseTestArgs(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (options.list) {
-    for (const { name, about, notQuick } of suites) {
-      say(`${name.padEnd(12)}${about}${notQuick ? ' (not with --quick)' : ''}`);
-    }
-    return 0;
-  }
+  const listed = suites.map(({ name, about, notQuick }) => ({
+    ...{ name, title: `${about}${notQuick ? ' (not with --quick)' : ''}` },
+  }));
+  const options = readCommand(args, { usage, parse: parseTestArgs, listed });
+  if (typeof options === 'number') return options;
   const { filters } = options;
   if (filters.length === 0) return await runAll(options, options.selected);
   const matching = options.selected.filter(

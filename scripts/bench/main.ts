@@ -1,5 +1,6 @@
 /** `npm run bench`: Gantry against distribution v3, side by side, with the goals. */
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
+import { aboutHere, readCommand } from '../command.ts';
 import { benchBackends } from './backends/main.ts';
 import { Bench, runRow, type Scale } from './bench.ts';
 import { runProgram } from './clients/run-client.ts';
@@ -43,24 +44,10 @@ async function main(args: readonly string[]): Promise<number> {
   };
   const other = others[args[0] as keyof typeof others];
   if (other) return await other(args.slice(1));
-  let options: BenchOptions;
-  try {
-    options = parseBenchArgs(
-      args,
-      rows.map((row) => row.name),
-    );
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (options.list) {
-    for (const { name, title } of rows) process.stdout.write(`${name.padEnd(20)}${title}\n`);
-    return 0;
-  }
+  const known = rows.map((row) => row.name);
+  const parse = (given: readonly string[]) => parseBenchArgs(given, known);
+  const options = readCommand(args, { usage, parse, listed: rows });
+  if (typeof options === 'number') return options;
   if (process.platform !== 'linux') {
     process.stderr.write('The bench reads what programs cost from /proc: it needs Linux.\n');
     return 1;
@@ -102,9 +89,7 @@ async function run(options: BenchOptions): Promise<number> {
     await bench.close();
   }
   const about = {
-    date: new Date().toISOString(),
-    node: process.version,
-    processor: cpus()[0]?.model ?? 'unknown',
+    ...aboutHere(),
     cores,
     peer: 'distribution v3.1.2, without authentication; Gantry with',
     scale: bench.scale,

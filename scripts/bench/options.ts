@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { namesIn } from '../command.ts';
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -43,11 +44,7 @@ export function parseBenchArgs(args: readonly string[], known: readonly string[]
       rounds: { type: 'string' },
     },
   });
-  const only = values.only.flatMap((names) => names.split(',')).filter((name) => name !== '');
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(`there is no row "${unknown}"; there are ${known.join(', ')}`);
-  }
+  const only = namesIn(values.only, 'row', known);
   if (values.quick && values.full) throw new Error('--quick and --full exclude each other');
   if (values.rounds !== undefined && !/^[1-9]\d?$/.test(values.rounds)) {
     throw new Error(`--rounds takes a whole number from 1 to 99, not "${values.rounds}"`);

@@ -1,6 +1,6 @@
 /** `npm run bench -- backends`: both databases with both blob stores, by turns. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { startDeployment } from '../../../conformance/topologies/deployment.ts';
@@ -10,6 +10,7 @@ import {
   topologyNamed,
   topologyObstacle,
 } from '../../../conformance/topologies/topology.ts';
+import { aboutHere, namesIn, readCommand } from '../../command.ts';
 import { formatJson, formatTable, type RowResult, summary } from '../report.ts';
 import { makeSmallImage, pushSmallImage } from '../seed.ts';
 import { tokenHeaders } from '../servers.ts';
@@ -57,26 +58,11 @@ const arguments_ = {
 
 /** Exit code. */
 export async function benchBackends(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof parse>;
-  try {
-    options = parse(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (options.list) {
-    for (const { name, title } of backendRows) process.stdout.write(`${name.padEnd(20)}${title}\n`);
-    return 0;
-  }
+  const options = readCommand(args, { usage, parse, listed: backendRows });
+  if (typeof options === 'number') return options;
   const results = await measure(options.scale, options.only);
   const about = {
-    date: new Date().toISOString(),
-    node: process.version,
-    processor: cpus()[0]?.model ?? 'unknown',
+    ...aboutHere(),
     scale: options.scale,
   };
   if (options.json) process.stdout.write(formatJson(about, results));
@@ -91,10 +77,8 @@ export async function benchBackends(args: readonly string[]): Promise<number> {
 
 function parse(args: readonly string[]) {
   const { values } = parseArgs({ args: [...args], options: arguments_ });
-  const only = values.only.flatMap((names) => names.split(',')).filter((name) => name !== '');
   const known = backendRows.map(({ name }) => name);
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown) throw new Error(`there is no row "${unknown}"; there are ${known.join(', ')}`);
+  const only = namesIn(values.only, 'row', known);
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
     throw new Error('--rounds takes a whole number');

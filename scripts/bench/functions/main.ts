@@ -1,6 +1,5 @@
 /** `npm run bench -- functions`: starts of functions beside the engine doing the same, and what the gateway adds. */
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { makeSandbox } from '../../../conformance/clients/support/sandbox.ts';
@@ -17,6 +16,7 @@ import {
 } from '../../../conformance/functions/support/gantry.ts';
 import { functionImage } from '../../../conformance/functions/support/images.ts';
 import { needsServerProgram } from '../../../conformance/functions/support/server-program.ts';
+import { aboutHere, namesIn, readCommand } from '../../command.ts';
 import { runProgram } from '../clients/run-client.ts';
 import { formatJson, formatTable, type RowResult, summary } from '../report.ts';
 import type { FunctionsScale, Order, RepositoryName } from './rig.ts';
@@ -66,23 +66,8 @@ const arguments_ = {
 
 /** Exit code. */
 export async function benchFunctions(args: readonly string[]): Promise<number> {
-  let values: ReturnType<typeof parse>;
-  try {
-    values = parse(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (values.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (values.list) {
-    for (const { name, title } of functionsRows) {
-      process.stdout.write(`${name.padEnd(20)}${title}\n`);
-    }
-    return 0;
-  }
+  const values = readCommand(args, { usage, parse, listed: functionsRows });
+  if (typeof values === 'number') return values;
   const obstacle = engineObstacle(docker29) ?? needsServerProgram();
   if (obstacle) {
     process.stderr.write(`The bench of functions cannot run here: ${obstacle}\n`);
@@ -91,9 +76,7 @@ export async function benchFunctions(args: readonly string[]): Promise<number> {
   const scale = values.full ? full : values.quick ? quick : usual;
   const results = await measure(scale, values.only);
   const about = {
-    date: new Date().toISOString(),
-    node: process.version,
-    processor: cpus()[0]?.model ?? 'unknown',
+    ...aboutHere(),
     engine: docker29.name,
     scale,
   };
@@ -107,10 +90,8 @@ export async function benchFunctions(args: readonly string[]): Promise<number> {
 
 function parse(args: readonly string[]) {
   const { values } = parseArgs({ args: [...args], options: arguments_ });
-  const only = values.only.flatMap((names) => names.split(',')).filter((name) => name !== '');
   const known = functionsRows.map(({ name }) => name);
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown) throw new Error(`there is no row "${unknown}"; there are ${known.join(', ')}`);
+  const only = namesIn(values.only, 'row', known);
   if (values.quick && values.full) throw new Error('--quick and --full exclude each other');
   return { ...values, only };
 }

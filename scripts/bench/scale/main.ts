@@ -1,9 +1,10 @@
 /** `npm run bench -- scale`: what a request costs with 1M tags and 100k repositories, by its cost at 1,000 of each. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { postgresObstacle } from '../../../conformance/tools/postgres.ts';
+import { aboutHere, namesIn, readCommand } from '../../command.ts';
 import { formatJson, formatTable, type RowResult, summary } from '../report.ts';
 import { measureWorlds } from './measure.ts';
 import { probes, wholeReads } from './probes.ts';
@@ -45,29 +46,12 @@ const arguments_ = {
 
 /** Exit code. */
 export async function benchScale(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof parse>;
-  try {
-    options = parse(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (options.list) {
-    for (const { name, title } of [...probes, ...wholeReads]) {
-      process.stdout.write(`${name.padEnd(36)}${title}\n`);
-    }
-    return 0;
-  }
+  const options = readCommand(args, { usage, parse, listed: [...probes, ...wholeReads] });
+  if (typeof options === 'number') return options;
   const results: RowResult[] = [];
   for (const on of options.on) results.push(...(await benchOn(on, options)));
   const about = {
-    date: new Date().toISOString(),
-    node: process.version,
-    processor: cpus()[0]?.model ?? 'unknown',
+    ...aboutHere(),
     sizes: [small, options.large],
   };
   if (options.json) process.stdout.write(formatJson(about, results));
@@ -88,7 +72,7 @@ function parse(args: readonly string[]) {
   const seconds = Number(values.seconds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number');
   if (!(seconds > 0)) throw new Error('--seconds takes a number');
-  const only = values.only.flatMap((names) => names.split(',')).filter((name) => name !== '');
+  const only = namesIn(values.only, 'probe');
   const databases: DatabaseName[] = on ? [on] : ['sqlite', 'postgres'];
   return { ...values, rounds, seconds, only, on: databases, large: values.quick ? quick : usual };
 }

@@ -8,6 +8,7 @@ import {
   topologyNamed,
   topologyObstacle,
 } from '../../../conformance/topologies/topology.ts';
+import { readCommand } from '../../command.ts';
 import { type SoakReport, soak } from './soak.ts';
 
 const usage = `usage: npm run bench -- soak [options]
@@ -34,17 +35,8 @@ const arguments_ = {
 
 /** Exit code. */
 export async function benchSoak(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof parse>;
-  try {
-    options = parse(args);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+  const options = readCommand(args, { usage, parse });
+  if (typeof options === 'number') return options;
   let bad = 0;
   for (const topology of options.topologies) {
     const obstacle = topologyObstacle(topology);
