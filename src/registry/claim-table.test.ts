@@ -3,7 +3,8 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
 import { ClaimTable, claimsOf, TableClaims } from './claim-table.ts';
-import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
+import { expectTurns } from './claims-test-kit.ts';
+import { chunk, feed, newKey, openWorld, source, subject } from './registry-test-kit.ts';
 
 test('one process at a time has an upload, and learns whether another wrote since', () => {
   const table = new ClaimTable();
@@ -31,19 +32,7 @@ test('chunks of one upload go to several processes, one after the other', async 
   const table = new ClaimTable();
   const a = world.blobPush({ claims: claimsOf(table, 'a'), newUploadId: () => newKey() });
   const b = world.blobPush({ claims: claimsOf(table, 'b') });
-  const row = await a.start(world.repository.id, subject, 'sha256');
-  const body = new PassThrough();
-  const sending = a.append(row, body, chunk());
-  await feed(body, 'first ');
-  await refused(b.append(row, source('other'), chunk()), 'upload-conflict');
-  await refused(b.cancel(row), 'upload-conflict');
-  body.end('half, ');
-  assert.equal(await sending, 12);
-  assert.equal(await b.append(row, source('second half'), chunk()), 23);
-  const text = 'first half, second half';
-  const digest = digestOf(Buffer.from(text));
-  assert.deepEqual(await a.finish(row, digest, undefined, chunk()), { size: 23 });
-  assert.equal((await world.read(digest)).toString(), text);
+  await expectTurns(world, a, b);
 });
 
 test('after one that died in the middle of a chunk another goes on where the row says, and so does the first', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
+import { expectTurns } from './claims-test-kit.ts';
 import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
 import { UploadClaims } from './upload-claims.ts';
 
@@ -10,19 +11,7 @@ test('while one replica takes a chunk the other is told to wait; then it goes on
   const claims = (holder: string) => new UploadClaims(world.metadata.writer, holder, 60_000);
   const a = world.blobPush({ claims: claims('a'), newUploadId: () => newKey() });
   const b = world.blobPush({ claims: claims('b') });
-  const row = await a.start(world.repository.id, subject, 'sha256');
-  const body = new PassThrough();
-  const sending = a.append(row, body, chunk());
-  await feed(body, 'first ');
-  await refused(b.append(row, source('other'), chunk()), 'upload-conflict');
-  await refused(b.cancel(row), 'upload-conflict');
-  body.end('half, ');
-  assert.equal(await sending, 12);
-  assert.equal(await b.append(row, source('second half'), chunk()), 23);
-  const text = 'first half, second half';
-  const digest = digestOf(Buffer.from(text));
-  assert.deepEqual(await a.finish(row, digest, undefined, chunk()), { size: 23 });
-  assert.equal((await world.read(digest)).toString(), text);
+  await expectTurns(world, a, b);
 });
 
 test('a replica that died in the middle of a chunk takes the upload along', async (t) => {

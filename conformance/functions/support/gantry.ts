@@ -9,6 +9,7 @@ import { type Daemon, startDaemon } from '../../clients/support/daemon.ts';
 import type { Image, Index } from '../../clients/support/images.ts';
 import { Registry } from '../../clients/support/registry.ts';
 import { type Sandbox, systemPath } from '../../clients/support/sandbox.ts';
+import { type Bootstrap, readBootstrap } from '../../faults/support/gantry.ts';
 import { startEnv } from '../../tools/start-env.ts';
 import { type Answer, type Asked, ask } from './ask.ts';
 import type { FunctionEngine } from './engine.ts';
@@ -61,14 +62,6 @@ export interface FunctionsGantryOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-interface Bootstrap {
-  readonly url: string;
-  readonly teamId: string;
-  readonly teamSlug: string;
-  readonly projectSlug: string;
-  readonly token: string;
-}
-
 export async function startFunctionsGantry(
   options: FunctionsGantryOptions,
 ): Promise<FunctionsGantry> {
@@ -101,7 +94,7 @@ export async function startFunctionsGantry(
       ready: async () => {
         const found = /^Gantry is ready at (\S+)$/m.exec(safeRead(log).slice(before));
         if (!found) return false;
-        known = JSON.parse(readFileSync(join(data, 'bootstrap.json'), 'utf8')) as Bootstrap;
+        known = readBootstrap(data);
         return (await fetch(new URL('/readyz', fromHere(known.url, network)))).ok;
       },
       startMs: 30_000,

@@ -30,10 +30,10 @@ const advance = query<{ by: number }>((db, p) =>
     .set((e) => ({ value: e('value', '+', p('by')) }))
     .where('name', '=', 'events'),
 );
-const lastPosition = query<object, { value: number }>((db) =>
+export const lastPosition = query<object, { value: number }>((db) =>
   db.selectFrom('counters').select('value').where('name', '=', 'events'),
 );
-const insert = query<OutboxRow & { position: number }>((db, p) =>
+export const publishEvent = query<OutboxRow & { position: number }>((db, p) =>
   db.insertInto('events').values({
     position: p('position'),
     id: p('id'),
@@ -122,7 +122,7 @@ export const relayEvents: Command<'RelayEvents'> = async (tx, { after, limit, no
   let at = position - rows.length;
   for (const row of inOrder(rows)) {
     at += 1;
-    await insert.run(tx, { ...row, position: at });
+    await publishEvent.run(tx, { ...row, position: at });
     await drop.run(tx, { stream: row.stream_id, sequence: row.sequence });
     let known = hooks.get(row.team_id);
     if (!known) {

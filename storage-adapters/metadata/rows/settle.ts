@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Row, Settlement, TableShape } from '../../../src/ports/rows.ts';
 import { bumpAuthEpoch } from '../commands/command.ts';
+import { lastPosition, publishEvent } from '../commands/relay-events.ts';
 import { quarantineBlob } from '../commands/scrub.ts';
 import { discardLater } from '../commands/uploads.ts';
 import { type Executor, query } from '../database.ts';
@@ -117,28 +118,11 @@ const waiting = query<object, Schema['outbox']>((db) =>
     .orderBy('sequence'),
 );
 const emptyOutbox = query<object>((db) => db.deleteFrom('outbox'));
-const position = query<object, { value: number }>((db) =>
-  db.selectFrom('counters').select('value').where('name', '=', 'events'),
-);
 const setPosition = query<{ value: number }>((db, p) =>
   db
     .updateTable('counters')
     .set({ value: p('value') })
     .where('name', '=', 'events'),
-);
-const publish = query<Schema['outbox'] & { position: number }>((db, p) =>
-  db.insertInto('events').values({
-    position: p('position'),
-    id: p('id'),
-    stream_id: p('stream_id'),
-    sequence: p('sequence'),
-    type: p('type'),
-    team_id: p('team_id'),
-    project_id: p('project_id'),
-    subject: p('subject'),
-    data: p('data'),
-    created_at: p('created_at'),
-  }),
 );
 const skipOfRepositories = query<{ by: number }>((db, p) =>
   db
@@ -196,9 +180,10 @@ async function settleRestored(tx: Executor, { now, takenAt }: Settlement): Promi
   await endDeliveries.run(tx, { now, error });
   const lost = `Not called since a restore at ${new Date(now).toISOString()}: it may have run before.`;
   await endInvocations.run(tx, { now, error: lost });
-  let at = (await position.get(tx, {}))?.value ?? 0;
+  let at = (await lastPosition.get(tx, {}))?.value ?? 0;
   // Published without deliveries: webhooks may have had them.
-  for (const row of await waiting.all(tx, {})) await publish.run(tx, { ...row, position: ++at });
+  for (const row of await waiting.all(tx, {}))
+    await publishEvent.run(tx, { ...row, position: ++at });
   await emptyOutbox.run(tx, {});
   await setPosition.run(tx, { value: at + Math.max(leastGap, now - takenAt) });
   await skipOfRepositories.run(tx, { by: sequenceGap });
