@@ -39,13 +39,7 @@ before(async () => {
   if (unable) return;
   folder = await mkdtemp(join(tmpdir(), 'gantry-form-'));
   const data = join(folder, 'data');
-  // As scripts/start.mjs starts it, and as it is after the first start, which compiles the program.
-  const env = { GANTRY_LOG_LEVEL: 'error' };
-  const first = launch({ data, env });
-  await first.ready;
-  // What it compiled is written down at its end, which takes long on a busy machine.
-  await first.end('SIGTERM', 120_000);
-  server = launch({ data, env });
+  server = launch({ data, env: { GANTRY_LOG_LEVEL: 'error' } });
   origin = await server.ready;
   archive = join(folder, 'image.tar');
   files = await makeArchive(archive);

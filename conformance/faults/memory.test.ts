@@ -30,10 +30,6 @@ before(async () => {
   if (unable) return;
   folder = await mkdtemp(join(tmpdir(), 'gantry-memory-'));
   const data = join(folder, 'data');
-  // As it is after the first start, which compiles the program.
-  const first = launch({ data });
-  await first.ready;
-  await first.end('SIGTERM');
   server = launch({ data, env: { GANTRY_LOG_LEVEL: 'error' } });
   const origin = await server.ready;
   const { teamId, teamSlug, projectSlug, token } = readBootstrap(data);
