@@ -29,6 +29,7 @@ import {
   type RestoreOptions,
   type RestoreReport,
   restoreBackup,
+  restoredBefore,
 } from './maintenance/backup/restore-backup.ts';
 import { RegistryError, refuse } from './oci/errors.ts';
 import { systemClock } from './ports/clock.ts';
@@ -85,7 +86,8 @@ export async function backup(
 }
 
 export async function check({ cwd, progress }: Place, source: string): Promise<RestoreReport> {
-  return checkBackup({ folder: new BackupFolder(resolve(cwd, source)), schemaVersion, progress });
+  const folder = new BackupFolder(resolve(cwd, source));
+  return checkBackup({ folder, clock: systemClock, schemaVersion, progress });
 }
 
 export async function restore(
@@ -99,10 +101,15 @@ export async function restore(
   return locked(config.data, inUse, async () => {
     const place = placeOf(config);
     const finished = async () => (await originOf(place)) === `backup ${manifest.id}`;
-    const already = async () => ({
-      ...(await checkBackup({ folder, schemaVersion, progress })),
-      already: true,
-    });
+    const already = async () => {
+      const report = await checkBackup({ folder, clock: systemClock, schemaVersion, progress });
+      const snapshot = await openSnapshot(place);
+      try {
+        return { ...(await restoredBefore(report, snapshot, options)), already: true };
+      } finally {
+        await snapshot.close();
+      }
+    };
     if (await finished()) return already();
     if (existsSync(join(config.data, 'bootstrap.json'))) throw used(config);
     const report = await restoreBackup(

@@ -47,6 +47,8 @@ export interface Settlement {
   readonly lost: ReadonlyMap<string, Damage>;
   /** Keys in the store that no fact names: they are removed. */
   readonly strays: readonly string[];
+  /** Of a restore: tokens of teams and accounts are revoked, all that there are. */
+  readonly revokeTokens?: boolean;
 }
 
 /** A database without tables, which this process alone fills. */

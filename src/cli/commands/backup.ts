@@ -5,6 +5,7 @@ import type { MoveReport } from '../../maintenance/backup/move.ts';
 import type { RestoreOptions, RestoreReport } from '../../maintenance/backup/restore-backup.ts';
 import { leaf } from '../command.ts';
 import { Refused } from '../refused.ts';
+import { showCredentials } from '../restored-credentials.ts';
 import { fields, time } from '../table.ts';
 import { bytesText } from '../upkeep.ts';
 
@@ -73,6 +74,7 @@ export function addBackupCommands(
     'restore /backups/gantry --check',
     'restore /backups/gantry',
     'restore /backups/gantry --allow-damaged',
+    'restore /backups/gantry --revoke-tokens',
   )
     .option(
       '--no-blobs',
@@ -83,16 +85,26 @@ export function addBackupCommands(
       '--allow-damaged',
       'restore what there is, where blobs are missing or damaged: pushing again brings them back',
     )
+    .option(
+      '--revoke-tokens',
+      'revoke all tokens of teams and accounts: after a theft, or where it is not known what was revoked since the backup. New ones: npx gantry admin token create',
+    )
     .action(
       async (
         source: string,
-        options: Output & { blobs: boolean; check?: true; allowDamaged?: true },
+        options: Output & {
+          blobs: boolean;
+          check?: true;
+          allowDamaged?: true;
+          revokeTokens?: true;
+        },
       ) => {
         const report = options.check
           ? { ...(await upkeep.check(source)), already: false }
           : await upkeep.restore(source, {
               blobs: options.blobs,
               allowDamaged: options.allowDamaged === true,
+              revokeTokens: options.revokeTokens === true,
             });
         print(options, report, showRestore);
       },
@@ -154,7 +166,8 @@ function showRestore(report: RestoreReport & { already: boolean }): string {
     database: `${rows} rows`,
     blobs: `${blobs.count}, ${bytesText(blobs.bytes)}`,
   });
-  return left === '' ? text : `${text}without  ${without.length} blobs:${left}\n`;
+  const lost = left === '' ? '' : `without  ${without.length} blobs:${left}\n`;
+  return `${text}${lost}${showCredentials(report)}`;
 }
 
 function showMove(report: MoveReport & { already: boolean; settings: readonly string[] }): string {

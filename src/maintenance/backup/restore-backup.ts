@@ -1,9 +1,10 @@
 import { type RegistryError, refuse } from '../../oci/errors.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { EmptyDatabase } from '../../ports/rows.ts';
+import type { EmptyDatabase, Snapshot } from '../../ports/rows.ts';
 import { bytesOf, type ListedBlob, readBlobList } from './blob-list.ts';
 import { copyBlobs, forEach, type LostBlob, type OnProgress, verifyBlob } from './copy.ts';
+import { type Credentials, CredentialWatch, credentialsIn } from './credentials.ts';
 import { readDump, sha256Of } from './dump-file.ts';
 import { type BackupFolder, checkRoom } from './folder.ts';
 import { readKey } from './key.ts';
@@ -34,6 +35,8 @@ export interface RestoreOptions {
   /** False: the store has the blobs already, whatever the backup holds. */
   readonly blobs: boolean;
   readonly allowDamaged: boolean;
+  /** No token of a team or an account that is in the backup is good for anything afterwards. */
+  readonly revokeTokens?: boolean;
 }
 
 export interface RestoreReport {
@@ -47,15 +50,21 @@ export interface RestoreReport {
   readonly lost: readonly LostBlob[];
   /** False: it was only looked at. */
   readonly restored: boolean;
+  /** Whom the rows of the backup let in, now. */
+  readonly credentials: Credentials;
+  /** Its tokens are revoked. */
+  readonly tokensRevoked: boolean;
 }
 
 /** Whether a backup is whole: every file and blob of it is read. Rejects with `invalid` and what is wrong. */
 export async function checkBackup(
-  deps: Pick<RestoreDeps, 'folder' | 'schemaVersion' | 'progress'>,
+  deps: Pick<RestoreDeps, 'folder' | 'clock' | 'schemaVersion' | 'progress'>,
 ): Promise<RestoreReport> {
-  const { folder, progress } = deps;
+  const { folder, clock, progress } = deps;
   const { manifest, list } = await readBackup(deps);
-  for await (const _ of readDump(folder.file(manifest.database.file)));
+  const watch = new CredentialWatch();
+  for await (const { rows } of watch.watch(readDump(folder.file(manifest.database.file))))
+    for await (const _ of rows);
   if (manifest.blobs.folder !== undefined) {
     const wrong: LostBlob[] = [];
     const total = bytesOf(list);
@@ -68,7 +77,10 @@ export async function checkBackup(
     });
     if (wrong.length > 0) throw damaged(tell(wrong));
   }
-  return reportOf(manifest, list, [], false);
+  return {
+    ...reportOf(manifest, list, [], false),
+    ...{ credentials: watch.found(clock.now()), tokensRevoked: false },
+  };
 }
 
 /**
@@ -91,20 +103,54 @@ export async function restoreBackup(
       const lost = await fillStore(deps, store, list, copies, options.allowDamaged);
       const all = [...manifest.blobs.lost, ...lost];
       progress?.({ step: 'database', done: 0, total: 0, unit: 'rows' });
-      await database.fill(manifest.schema, readDump(folder.file(manifest.database.file)), {
+      const watch = new CredentialWatch();
+      const rows = watch.watch(readDump(folder.file(manifest.database.file)));
+      const { revokeTokens = false } = options;
+      await database.fill(manifest.schema, rows, {
         as: 'restored',
+        revokeTokens,
         sameStore: !copies,
         ...{ now: clock.now(), takenAt: manifest.takenAt, from: `backup ${manifest.id}` },
         lost: new Map(all.map(({ digest, damage }) => [digest, damage])),
         strays: [],
       });
-      return reportOf(manifest, list, all, true);
+      const credentials = watch.found(clock.now());
+      return {
+        ...{ ...reportOf(manifest, list, all, true), credentials },
+        tokensRevoked: revokeTokens,
+      };
     } finally {
       await store.close();
     }
   } finally {
     await database.close();
   }
+}
+
+/**
+ * What is told of a backup that was restored here before: of its credentials, those that are good here now. Rejects with
+ * `conflict` where no token was to be good any more, and some are.
+ */
+export async function restoredBefore(
+  report: RestoreReport,
+  snapshot: Snapshot,
+  { revokeTokens = false }: Pick<RestoreOptions, 'revokeTokens'>,
+): Promise<RestoreReport> {
+  const here = await credentialsIn(snapshot, report.takenAt);
+  const good = new Set(here.tokens.map(({ id }) => id));
+  const tokens = report.credentials.tokens.filter(({ id }) => good.has(id));
+  if (revokeTokens && tokens.length > 0) {
+    throw refuse(
+      'conflict',
+      `The backup was restored here before without --revoke-tokens, and ${tokens.length} of its tokens are good.`,
+      'Revoke them: npx gantry admin token list, and token revoke; or restore into an empty folder or database.',
+    );
+  }
+  return {
+    ...report,
+    credentials: { ...report.credentials, tokens },
+    tokensRevoked: revokeTokens,
+  };
 }
 
 /** The manifest and the blobs that should be in it, once all checksums but those of blobs are right. */
@@ -217,7 +263,7 @@ function reportOf(
   list: readonly ListedBlob[],
   lost: readonly LostBlob[],
   restored: boolean,
-): RestoreReport {
+): Omit<RestoreReport, 'credentials' | 'tokensRevoked'> {
   const rows = Object.values(manifest.database.rows).reduce((all, one) => all + one, 0);
   const absent = new Set(lost.map(({ digest }) => digest));
   const there = list.filter(({ digest }) => !absent.has(digest));

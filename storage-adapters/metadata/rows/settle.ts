@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Digest } from '../../../src/oci/digest.ts';
+import type { KeyPurpose } from '../../../src/ports/keys.ts';
 import type { Row, Settlement, TableShape } from '../../../src/ports/rows.ts';
 import { bumpAuthEpoch } from '../commands/command.ts';
 import { lastPosition, publishEvent } from '../commands/relay-events.ts';
@@ -92,6 +93,8 @@ export async function* settledRows(
   for await (const batch of batches) if (!none) yield batch;
 }
 
+const signingPurposes: readonly KeyPurpose[] = ['registry-token', 'upload-url', 'issuer', 'cursor'];
+
 /** Positions of events that may have been given since: one a millisecond, and a million at least. */
 const leastGap = 1_000_000;
 /** Likewise of the numbers within a stream. */
@@ -135,6 +138,16 @@ const skipOfTeams = query<{ by: number }>((db, p) =>
 const blob = query<{ digest: string }, { key: string; size: number }>((db, p) =>
   db.selectFrom('blobs').select(['key', 'size']).where('digest', '=', p('digest')),
 );
+/** What they signed is good for minutes or hours; those that seal open what is stored, and stay. */
+const dropSigningKeys = query<object>((db) =>
+  db.deleteFrom('keys').where('purpose', 'in', signingPurposes),
+);
+const revokeTokens = query<{ now: number }>((db, p) =>
+  db
+    .updateTable('tokens')
+    .set({ revoked_at: p('now') })
+    .where('revoked_at', 'is', null),
+);
 const record = query<{ id: string; at: number; action: string; target: string }>((db, p) =>
   db.insertInto('audit').values({
     id: p('id'),
@@ -167,8 +180,16 @@ export async function settle(tx: Executor, settlement: Settlement): Promise<void
     });
   }
   await bumpAuthEpoch(tx);
-  const id = `aud_${randomUUIDv7().replaceAll('-', '')}`;
-  await record.run(tx, { id, at: now, action: `installation.${as}`, target: from.slice(0, 512) });
+  const note = (action: string, target: string) =>
+    record.run(tx, {
+      id: `aud_${randomUUIDv7().replaceAll('-', '')}`,
+      ...{ at: now, action, target: target.slice(0, 512) },
+    });
+  if (settlement.revokeTokens) {
+    const count = await revokeTokens.run(tx, { now });
+    await note('installation.tokens-revoked', `${count} tokens`);
+  }
+  await note(`installation.${as}`, from);
 }
 
 /**
@@ -185,6 +206,8 @@ async function settleRestored(tx: Executor, { now, takenAt }: Settlement): Promi
   for (const row of await waiting.all(tx, {}))
     await publishEvent.run(tx, { ...row, position: ++at });
   await emptyOutbox.run(tx, {});
+  // What they signed may have been taken back since, and they themselves may have been replaced.
+  await dropSigningKeys.run(tx, {});
   await setPosition.run(tx, { value: at + Math.max(leastGap, now - takenAt) });
   await skipOfRepositories.run(tx, { by: sequenceGap });
   await skipOfTeams.run(tx, { by: sequenceGap });
