@@ -68,6 +68,15 @@ export interface Leftovers {
 export interface EngineOptions {
   /** More of dockerd's arguments. */
   readonly args?: readonly string[];
+  /** Made before it starts, and removed after it; else one of its own. */
+  readonly network?: Network;
+  /** Where its data lies; else in the sandbox. */
+  readonly dataRoot?: string;
+  /** The command line that runs dockerd's, in namespaces of their own: these end by SIGKILL. */
+  readonly within?: (
+    program: string,
+    args: readonly string[],
+  ) => { program: string; args: string[] };
 }
 
 export async function startFunctionEngine(
@@ -76,19 +85,26 @@ export async function startFunctionEngine(
   options: EngineOptions = {},
 ): Promise<FunctionEngine> {
   await using stack = new AsyncDisposableStack();
-  const network = await makeNetwork();
+  const network = options.network ?? (await makeNetwork());
   stack.defer(() => network.remove());
+  const { within } = options;
   const folder = sandbox.fresh('engine');
   const socket = join(folder, 'docker.sock');
   const host = `unix://${socket}`;
   const pidFile = join(folder, 'pid');
-  const dockerd = network.inside(release.engine(), [
-    ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
+  const dockerdArgs = [
+    ...['--data-root', options.dataRoot ?? join(folder, 'data')],
+    ...['--exec-root', join(folder, 'exec')],
     ...['-H', host, '--pidfile', pidFile],
     ...['--insecure-registry', '127.0.0.0/8', '--insecure-registry', '10.254.0.0/16'],
     ...['--bip', '10.201.0.1/24', '--default-address-pool', 'base=10.202.0.0/16,size=24'],
     ...(options.args ?? []),
-  ]);
+  ];
+  const line = within?.(release.engine(), dockerdArgs) ?? {
+    program: release.engine(),
+    args: dockerdArgs,
+  };
+  const dockerd = network.inside(line.program, line.args);
   const log = join(folder, 'log');
   let daemon: Daemon | undefined;
 
@@ -118,7 +134,7 @@ export async function startFunctionEngine(
   }
 
   await begin();
-  stack.defer(() => halt());
+  stack.defer(() => halt(within ? 'SIGKILL' : 'SIGTERM'));
   const env = { ...sandbox.env, ...release.env, DOCKER_HOST: host };
   if (release.buildx) usePlugin(sandbox.env.DOCKER_CONFIG!, release.buildx());
   const client = release.client();

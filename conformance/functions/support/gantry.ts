@@ -60,13 +60,15 @@ export interface FunctionsGantryOptions {
   readonly engine: FunctionEngine | undefined;
   readonly network: Network;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of its data and log, empty; else one of its own. */
+  readonly folder?: string;
 }
 
 export async function startFunctionsGantry(
   options: FunctionsGantryOptions,
 ): Promise<FunctionsGantry> {
   const { sandbox, engine, network } = options;
-  const folder = sandbox.fresh('gantry');
+  const folder = options.folder ?? sandbox.fresh('gantry');
   const data = join(folder, 'data');
   const log = join(folder, 'log');
   let env: Record<string, string> = {

@@ -31,12 +31,14 @@ export interface PlacedSpec {
   /** Name servers; none: the host's. */
   readonly dns: readonly string[];
   readonly gpus: { readonly uuids: readonly string[]; readonly request: object } | undefined;
+  /** Whether the engine sees this machine's files: else they are copied into the container (copied-files.ts). */
+  readonly local: boolean;
 }
 
 /** The body of `POST /containers/create`. */
 export function containerSpec(placed: PlacedSpec): object {
-  const { spec, network, mounts, diskQuota, dns, gpus } = placed;
-  const files = spec.files.map(
+  const { spec, network, mounts, diskQuota, dns, gpus, local } = placed;
+  const files = (local ? spec.files : []).map(
     ({ path, source }): EngineMount => ({
       Type: 'bind',
       Source: source,
@@ -63,6 +65,7 @@ export function containerSpec(placed: PlacedSpec): object {
       [label.disk]: String(spec.disk),
       // Also where it has none: an image's own label of that name would count.
       [label.gpus]: gpus?.uuids.join(',') ?? '',
+      [label.files]: local ? '' : JSON.stringify(spec.files),
     },
     HostConfig: {
       NetworkMode: network,

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { type EngineCalls, statusOf } from './engine-calls.ts';
 import { label } from './labels.ts';
 import { findLayer, folderBytes, type WritableLayer, writtenBytes } from './layer-usage.ts';
+import { isOfContainer } from './local-process.ts';
 
 /**
  * Ends instances whose writable layer is over its limit, where the engine limits none. Every instance is
@@ -90,7 +91,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
       instanceId: labels[label.instance] ?? '',
       limit: Number(labels[label.disk]) || Number.POSITIVE_INFINITY,
       layer:
-        options.local && Pid > 0
+        options.local && Pid > 0 && (await isOfContainer(Pid, id))
           ? await findLayer(Pid, { files: files.filter((path) => path !== undefined), folders })
           : undefined,
     };

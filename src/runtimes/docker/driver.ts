@@ -13,6 +13,7 @@ import type {
 import { RuntimeError } from '../../ports/runtime-driver.ts';
 import type { Buckets } from './buckets/buckets.ts';
 import { askCapabilities, type Surroundings } from './capabilities.ts';
+import type { CopiedFiles } from './copied-files.ts';
 import type { Engine } from './engine.ts';
 import { readEvents } from './events.ts';
 import { startExec } from './exec.ts';
@@ -23,6 +24,7 @@ import type { Isolation } from './isolation.ts';
 import { type LogOptions, readLogs } from './logs.ts';
 import { mergedEvents } from './merged-events.ts';
 import { probePort } from './probe.ts';
+import { notRouted, type Reach } from './reach.ts';
 import type { StatsReader } from './stats.ts';
 import type { DockerVolumes } from './volumes.ts';
 import { writableBytesOf } from './writable-layer.ts';
@@ -35,6 +37,9 @@ export interface DriverParts {
   readonly surroundings: () => Promise<Surroundings>;
   readonly isolation: Isolation | undefined;
   readonly buckets: Buckets;
+  /** These two where the engine is on another machine. */
+  readonly copied: CopiedFiles | undefined;
+  readonly reach: Reach | undefined;
   readonly statsReader: StatsReader;
   readonly installation: string;
   /** Of an archive that does not move on, in milliseconds. */
@@ -70,10 +75,17 @@ export class DockerDriver implements RuntimeDriver {
   create: RuntimeDriver['create'] = (spec: InstanceSpec) => this.#parts.instances.create(spec);
   start: RuntimeDriver['start'] = (id) => this.#parts.instances.start(id);
   freeze: RuntimeDriver['freeze'] = (id) => this.#parts.instances.freeze(id);
-  thaw: RuntimeDriver['thaw'] = (id) => this.#parts.instances.thaw(id);
   signal: RuntimeDriver['signal'] = (id, signal) => this.#parts.instances.signal(id, signal);
   remove: RuntimeDriver['remove'] = (id) => this.#parts.instances.remove(id);
   list: RuntimeDriver['list'] = () => this.#parts.instances.list();
+
+  async thaw(id: string): Promise<void> {
+    const { instances, reach } = this.#parts;
+    await instances.thaw(id);
+    // One that an earlier process froze was not probed by this one.
+    if (!reach || (await reach.leadsTo(id, await instances.whereabouts(id)))) return;
+    throw new RuntimeError('unavailable', `The container ${id} is not reached: ${notRouted}.`);
+  }
 
   stop(id: string, graceMs: number): Promise<InstanceExit> {
     return this.#parts.instances.stop(id, graceMs);
@@ -84,11 +96,20 @@ export class DockerDriver implements RuntimeDriver {
   }
 
   async probe(id: string, port: number): Promise<PortProbe> {
-    const { instances, engine, probeLimit } = this.#parts;
-    const { address, pid } = await instances.whereabouts(id);
+    const { instances, reach, probeLimit } = this.#parts;
+    const whereabouts = await instances.whereabouts(id);
+    const { address } = whereabouts;
     if (!address) throw new RuntimeError('no-such-instance', `The container ${id} has no address.`);
-    const seen = engine.address.local ? pid : undefined;
-    return probePort({ id, address, port, pid: seen, limit: probeLimit });
+    const pid = reach ? undefined : whereabouts.pid;
+    const probe = await probePort({ id, address, port, pid, limit: probeLimit });
+    if (!reach) return probe;
+    if (probe.listening !== 'everywhere') {
+      if (/refused/.test(probe.dial)) return probe;
+      return { ...probe, dial: `${probe.dial}; ${notRouted}` };
+    }
+    if (await reach.leadsTo(id, whereabouts)) return probe;
+    const dial = `dial tcp ${address}:${port}: another machine answers there; ${notRouted}`;
+    return { listening: 'nowhere', dial };
   }
 
   logs(id: string, options: LogOptions) {
@@ -137,6 +158,7 @@ export class DockerDriver implements RuntimeDriver {
   async close(): Promise<void> {
     await this.#parts.isolation?.close();
     await this.#parts.buckets.close();
+    this.#parts.copied?.close();
     this.#parts.engine.close();
   }
 }

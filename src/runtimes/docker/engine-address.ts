@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where an engine listens. */
@@ -8,16 +10,20 @@ export interface EngineAddress {
   readonly socketPath: string | undefined;
   readonly host: string | undefined;
   readonly port: number | undefined;
-  readonly tls:
-    | {
-        readonly ca: Buffer;
-        readonly cert: Buffer;
-        readonly key: Buffer;
-        readonly servername: string;
-      }
-    | undefined;
-  /** Whether its containers run on this machine: their addresses are reached, their files can be mounted. */
+  readonly tls: EngineTls | undefined;
+  /**
+   * Whether its containers run on this machine: their addresses are reached, their files can be mounted. One by
+   * TCP is taken for another machine's, also on 127.0.0.1, which may be the near end of a tunnel.
+   */
   readonly local: boolean;
+}
+
+/** PEM. The engine's certificate is always verified. */
+export interface EngineTls {
+  readonly ca: Buffer;
+  /** Both or none: an engine may ask for none. */
+  readonly cert: Buffer | undefined;
+  readonly key: Buffer | undefined;
 }
 
 const usual = 'unix:///var/run/docker.sock';
@@ -38,22 +44,44 @@ export function findEngine(
   if (!url || !['tcp:', 'http:', 'https:'].includes(url.protocol) || !url.hostname) {
     return `${source} must be unix:///path/of/docker.sock or tcp://host:port, and is ${name}.`;
   }
-  const withTls = url.protocol === 'https:' || !!env.DOCKER_TLS_VERIFY;
-  let tls: EngineAddress['tls'];
-  if (withTls) {
-    if (!env.DOCKER_CERT_PATH) {
-      return `${name} is reached by TLS: set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem.`;
-    }
-    const folder = env.DOCKER_CERT_PATH;
-    try {
-      const [ca, cert, key] = ['ca.pem', 'cert.pem', 'key.pem'].map((file) =>
-        readFileSync(join(folder, file)),
-      ) as [Buffer, Buffer, Buffer];
-      tls = { ca, cert, key, servername: url.hostname };
-    } catch (error) {
-      return `The certificates of DOCKER_CERT_PATH cannot be read: ${(error as Error).message}.`;
-    }
-  }
+  // The client's DOCKER_TLS without verification is none here: what would be sent has secrets in it.
+  const withTls = url.protocol === 'https:' || !!env.DOCKER_TLS_VERIFY || !!env.DOCKER_TLS;
+  const tls = withTls ? readTls(name, env) : undefined;
+  if (typeof tls === 'string') return tls;
   const port = Number(url.port) || (withTls ? 2376 : 2375);
-  return { name, socketPath: undefined, host: url.hostname, port, tls, local: false };
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  return { name, socketPath: undefined, host, port, tls, local: false };
+}
+
+/** Of the folder that Docker's client takes: DOCKER_CERT_PATH, else that of its settings. */
+function readTls(
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+): EngineTls | string {
+  const folder =
+    env.DOCKER_CERT_PATH || env.DOCKER_CONFIG || join(env.HOME || homedir(), '.docker');
+  const read = (file: string) => readFileSync(join(folder, file));
+  try {
+    const ca = read('ca.pem');
+    const [cert, key] = ['cert.pem', 'key.pem'].map((file) => {
+      try {
+        return read(file);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    });
+    if (!cert !== !key)
+      return `${folder} has one of cert.pem and key.pem: both are needed, or none.`;
+    return { ca, cert, key };
+  } catch (error) {
+    return `${name} is reached by TLS, and its certificates cannot be read: set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem. ${(error as Error).message}.`;
+  }
+}
+
+/** Whether nothing on the way there leaves this machine, as far as its name tells. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  return (isIP(bare) === 4 && bare.startsWith('127.')) || bare === '::1';
 }

@@ -69,7 +69,12 @@ export class Engine {
     this.#deadline = options.deadline;
     const { socketPath, host, port, tls } = options.address;
     const pool = { keepAlive: true, maxFreeSockets: 32 };
-    this.#agent = tls ? new TlsAgent({ ...pool, ...tls }) : new Agent(pool);
+    this.#agent = tls
+      ? new TlsAgent({
+          ...{ ...pool, ca: tls.ca },
+          ...(tls.cert && tls.key ? { cert: tls.cert, key: tls.key } : {}),
+        })
+      : new Agent(pool);
     // The modem prints all that it sends for its debug log, kept or not: with it each socket and request of the agent.
     Object.defineProperty(this.#agent, inspect.custom, { value: () => '[agent]' });
     // Its types do not know the agent, which it takes.

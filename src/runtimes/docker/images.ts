@@ -17,6 +17,8 @@ export interface ImagesDeps {
   /** `os/architecture` of the engine. */
   readonly platform: string;
   readonly unpacksZstd: boolean;
+  /** Why the engine would not find the registry at `pullAddress`; undefined: it may. */
+  readonly pullProblem?: () => string | undefined;
 }
 
 /** What is read of `GET /images/{name}/json`. */
@@ -63,6 +65,9 @@ export class Images {
     let inspected = await this.#inspect(id, options.signal);
     const cached = inspected !== undefined;
     if (!inspected) {
+      // What answers there is not this registry, and would be given its credentials.
+      const problem = this.#deps.pullProblem?.();
+      if (problem !== undefined) throw new RuntimeError('pull-failed', problem);
       const { digest, credentials } = source;
       await pull(engine, {
         ...{ name, digest, credentials, platform, unpacksZstd },

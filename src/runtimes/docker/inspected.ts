@@ -1,5 +1,5 @@
 import type { InstanceExit, RuntimeInstance } from '../../ports/runtime-driver.ts';
-import { readLabels } from './labels.ts';
+import { label, readLabels } from './labels.ts';
 
 /** What is read of `GET /containers/{id}/json`. */
 export interface Inspected {
@@ -85,9 +85,15 @@ function of(
   if (!read) return undefined;
   const state = stateOf(status);
   const runs = state === 'running' || state === 'frozen';
-  const files = (mounts ?? [])
+  const mounted = (mounts ?? [])
     .filter(({ Type, Destination }) => Type === 'bind' && Destination !== undefined)
     .map(({ Source, Destination }) => ({ path: Destination!, source: Source }));
+  const files = copiedFiles(labels?.[label.files]) ?? mounted;
   const address = runs ? addressOf(networks) : undefined;
   return { id, ...read, state, address, exit: undefined, files };
+}
+
+/** Undefined where none are copied, but mounted. */
+function copiedFiles(text: string | undefined): { path: string; source: string }[] | undefined {
+  return text ? (JSON.parse(text) as { path: string; source: string }[]) : undefined;
 }

@@ -6,6 +6,7 @@ import {
 } from '../../ports/runtime-driver.ts';
 import type { Cgroups } from './cgroup.ts';
 import { containerSpec } from './container-spec.ts';
+import type { CopiedFiles } from './copied-files.ts';
 import { type Engine, EngineError, moment } from './engine.ts';
 import { Freezer } from './freezer.ts';
 import type { GivenGpus, GpuPool } from './gpu-pool.ts';
@@ -13,7 +14,7 @@ import { exitOf, type Inspected, instanceOf, stateOf } from './inspected.ts';
 import { listInstances } from './list-instances.ts';
 import type { Networks } from './networks.ts';
 import { later, nextEnd, pathOf } from './next-end.ts';
-import { hasStatus, isAbsent, noSuchInstance, refused } from './refusals.ts';
+import { hasStatus, isAbsent, noSuchInstance, refused, withHint } from './refusals.ts';
 import type { DockerVolumes, EngineMount } from './volumes.ts';
 
 export interface InstancesDeps {
@@ -26,6 +27,8 @@ export interface InstancesDeps {
   readonly dns: readonly string[];
   readonly gpus: GpuPool;
   readonly cgroups: Cgroups;
+  /** Where files of this machine cannot be mounted; undefined: they are. */
+  readonly copied: CopiedFiles | undefined;
 }
 
 /** What the driver remembers of one that runs: so that a probe asks the engine nothing. */
@@ -71,7 +74,8 @@ export class Instances {
         throw refused(error, {});
       });
       try {
-        const body = containerSpec({ spec, network, mounts, diskQuota, dns, gpus });
+        const local = !this.#deps.copied;
+        const body = containerSpec({ spec, network, mounts, diskQuota, dns, gpus, local });
         return await this.#create(spec, body);
       } catch (error) {
         // Someone removed the network since it was made.
@@ -83,7 +87,9 @@ export class Instances {
           const message = `The image ${spec.image} is not there (any more): ${error.message}`;
           throw new RuntimeError('no-such-image', message, { cause: error });
         }
-        throw refused(error, { 400: 'invalid-spec', 409: 'invalid-spec', 500: 'invalid-spec' });
+        throw refused(withHint(error), {
+          ...{ 400: 'invalid-spec', 409: 'invalid-spec', 500: 'invalid-spec' },
+        });
       }
     }
   }
@@ -95,6 +101,10 @@ export class Instances {
       query: { name: spec.instanceId },
       body,
       slow: true,
+    });
+    await this.#deps.copied?.put(Id, spec.files).catch(async (error) => {
+      await this.remove(Id).catch(() => {});
+      throw error;
     });
     return {
       id: Id,
@@ -259,14 +269,18 @@ export class Instances {
       }
     }
     this.forget(id);
+    this.#deps.copied?.forget(id);
   }
 
-  list(): Promise<RuntimeInstance[]> {
-    const { engine, installation } = this.#deps;
-    return listInstances(engine, installation, {
+  async list(): Promise<RuntimeInstance[]> {
+    const { engine, installation, copied } = this.#deps;
+    const found = await listInstances(engine, installation, {
       inspect: (id) => this.inspect(id),
       isFrozen: (id) => this.isFrozen(id),
     });
+    for (const { id, state, files } of found)
+      if (state !== 'ended' && files) copied?.follow(id, files);
+    return found;
   }
 }
 

@@ -14,6 +14,8 @@ export const label = {
   gpus: 'gantry.gpus',
   /** Bytes that its writable layer may have. */
   disk: 'gantry.disk',
+  /** Of an engine on another machine: what is copied into it, as JSON; else empty. */
+  files: 'gantry.files',
   volume: 'gantry.volume',
 } as const;
 

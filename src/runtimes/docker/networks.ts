@@ -50,6 +50,8 @@ export interface NetworkOptions {
   readonly pool?: string;
   /** Of one network: 26 has room for 61 containers. */
   readonly subnetBits?: number;
+  /** Whether the networks are this machine's own; else its routes through others may lead to them. */
+  readonly local?: boolean;
   /** UTC milliseconds. */
   readonly now?: () => number;
 }
@@ -74,7 +76,7 @@ interface Held extends ProjectNetwork {
 }
 
 export function openNetworks(engine: EngineCalls, options: NetworkOptions): Networks {
-  const { installation, subnetBits = 26, now = Date.now } = options;
+  const { installation, subnetBits = 26, local = true, now = Date.now } = options;
   const given = parseRange4(options.pool ?? '10.213.0.0/16');
   if (!given || subnetCount(given, subnetBits) < 1 || placesOf(subnetBits) < 1)
     throw new Error(`No subnets of /${subnetBits} in ${options.pool}.`);
@@ -226,9 +228,9 @@ export function openNetworks(engine: EngineCalls, options: NetworkOptions): Netw
   }
 
   async function routed(): Promise<Range4[]> {
-    // Of this machine; an engine elsewhere minds its own.
+    // Of this machine, also for an engine elsewhere: what has the same addresses here would be met in its stead.
     const text = await readFile('/proc/net/route', 'utf8').catch(() => '');
-    return routedRanges(text, pool);
+    return routedRanges(text, pool, { gateways: local });
   }
 
   const old = (network: Held) => network.askedAt <= now() - graceMs;

@@ -9,15 +9,19 @@ import {
   unpacksZstd,
 } from './capabilities.ts';
 import { Cgroups } from './cgroup.ts';
+import { CopiedFiles } from './copied-files.ts';
 import { hasDiskQuota } from './disk-quota.ts';
 import { DockerDriver } from './driver.ts';
+import { missingElsewhere, whyNotPulled } from './elsewhere.ts';
 import { Engine } from './engine.ts';
-import { findEngine } from './engine-address.ts';
+import { type EngineAddress, findEngine } from './engine-address.ts';
+import { writeArchive } from './files.ts';
 import { GpuPool } from './gpu-pool.ts';
 import { Images } from './images.ts';
 import { Instances } from './instances.ts';
 import { type IsolationSettings, startIsolation } from './isolation.ts';
 import { openNetworks } from './networks.ts';
+import { Reach } from './reach.ts';
 import { StatsReader } from './stats.ts';
 import { openVolumes } from './volumes.ts';
 
@@ -35,6 +39,8 @@ export interface DockerDriverOptions {
   /** After this an engine that does not answer a call counts as hung, in milliseconds. */
   readonly callLimit?: number;
   readonly probeLimit?: number;
+  /** Where files of instances are copied, whether they changed is looked at after this, in milliseconds. */
+  readonly filesCheck?: number;
   /** The range that projects' networks are cut from, and the prefix length of one. */
   readonly network?: { readonly pool: string; readonly subnetBits: number };
   /** Name servers of instances; none: the host's. */
@@ -65,7 +71,7 @@ export async function openDockerDriver(
       finder.call<EngineInfo>({ method: 'GET', path: '/info' }),
     ]);
   } catch (error) {
-    return { missing: howToGet(address.name, error as Error) };
+    return { missing: howToGet(address, error as Error) };
   } finally {
     finder.close();
   }
@@ -78,7 +84,7 @@ export async function openDockerDriver(
   const deadline = options.callLimit ?? 30_000;
   const engine = new Engine({ address, deadline, version: apiVersion(version) });
   const { network = defaultNetwork, dns = [] } = options;
-  const networks = openNetworks(engine, { installation, ...network });
+  const networks = openNetworks(engine, { installation, local: address.local, ...network });
   const buckets = await openBuckets({
     engine,
     folder: address.local ? options.bucketFolder : undefined,
@@ -89,16 +95,24 @@ export async function openDockerDriver(
     ...{ installation, buckets },
     folder: looks ? join(info.DockerRootDir, 'volumes') : undefined,
   });
+  const pullProblem = () => whyNotPulled(address, pullAddress);
   const images = new Images({
-    ...{ engine, pullAddress },
+    ...{ engine, pullAddress, pullProblem },
     platform: platformOf(version),
     unpacksZstd: unpacksZstd(version),
   });
   const gpus = await GpuPool.open(engine, info);
   const diskQuota = await hasDiskQuota(info, address.local);
   const cgroups = new Cgroups(engine.address.local);
+  const copied = address.local
+    ? undefined
+    : new CopiedFiles({
+        write: (id, tar) => writeArchive(engine, { id, path: '/', tar, stall: deadline }),
+        everyMs: options.filesCheck ?? 10_000,
+      });
   const instances = new Instances({
     cgroups,
+    copied,
     engine,
     networks,
     volumes,
@@ -107,7 +121,6 @@ export async function openDockerDriver(
     dns,
     gpus,
   });
-  const elsewhere = `The engine at ${address.name} is on another machine: its containers' addresses must be routed to this one, token files and volumes of this machine cannot be mounted, and commands in instances cannot be ended.`;
   const isolation = options.isolation
     ? await startIsolation({
         ...{ engine, address, networks, installation, network, dns, diskQuota },
@@ -116,6 +129,7 @@ export async function openDockerDriver(
         settings: options.isolation,
       })
     : undefined;
+  for (const one of missingElsewhere(address, undefined)) options.isolation?.tell?.(one);
   const surroundings = async (): Promise<Surroundings> => {
     const guarded = (await isolation?.state()) ?? { networkGuard: false, missing: [] };
     return {
@@ -124,7 +138,7 @@ export async function openDockerDriver(
       diskQuota,
       gpus: gpus.counts(),
       missing: [
-        ...(address.local ? [] : [elsewhere]),
+        ...missingElsewhere(address, pullProblem()),
         ...guarded.missing,
         ...(buckets.problem ? [buckets.problem] : []),
         ...gpus.missing(),
@@ -141,6 +155,8 @@ export async function openDockerDriver(
       installation,
       isolation,
       buckets,
+      copied,
+      reach: address.local ? undefined : new Reach(engine),
       statsReader: new StatsReader(engine, cgroups),
       stallLimit: deadline,
       probeLimit: options.probeLimit ?? 1_000,
@@ -165,8 +181,8 @@ export async function dockerAnswers(
   }
 }
 
-function howToGet(name: string, error: Error): string {
-  const { code } = ((error.cause ?? error) as NodeJS.ErrnoException) ?? {};
+function howToGet({ name, tls }: EngineAddress, error: Error): string {
+  const { code = '' } = ((error.cause ?? error) as NodeJS.ErrnoException) ?? {};
   if (code === 'EACCES') {
     return `The container engine at ${name} lets this user not in: add the user to the docker group, or run Gantry as root.`;
   }
@@ -174,5 +190,21 @@ function howToGet(name: string, error: Error): string {
     'install Docker Engine 20.10 or later and start it, or name another with GANTRY_DOCKER_HOST';
   if (code === 'ENOENT') return `There is no container engine at ${name}: ${advice}.`;
   if (code === 'ECONNREFUSED') return `No container engine answers at ${name}: ${advice}.`;
+  if (/HTTP request to an HTTPS server/i.test(error.message)) {
+    return `The container engine at ${name} wants TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem.`;
+  }
+  const folder = 'the folder of DOCKER_CERT_PATH';
+  if (tls && /SSL/.test(code)) {
+    return `The container engine at ${name} does not take the connection (${reasonOf(error)}): cert.pem and key.pem in ${folder} have to be of a client that it knows, and it has to speak TLS.`;
+  }
+  if (tls && /CERT|SIGNATURE|SIGNED/.test(code)) {
+    return `The certificate of the container engine at ${name} is not what it should be (${reasonOf(error)}): ca.pem in ${folder} has to be of who signed it, and it has to have the name or address by which it is reached.`;
+  }
   return `${error.message} To run functions, ${advice}.`;
+}
+
+function reasonOf(error: Error): string {
+  const { message } = (error.cause as Error | undefined) ?? error;
+  // OpenSSL's line has the place in its source, too.
+  return /:([^:]* alert [^:]*):/.exec(message)?.[1] ?? message.trim().replace(/\.$/, '');
 }

@@ -29,3 +29,11 @@ export function noSuchInstance(id: string): RuntimeError {
 export function isAbsent(error: unknown): boolean {
   return hasStatus(error, 404) && /no such container/i.test((error as Error).message);
 }
+
+/** An engine that is reached by a socket here, and does not see this machine's files. */
+export function withHint(error: unknown): unknown {
+  if (!hasStatus(error, 400) || !/bind source path does not exist/i.test(error.message))
+    return error;
+  const hint = 'Where the engine runs on another machine, name it by tcp:// (GANTRY_DOCKER_HOST).';
+  return new EngineError(error.status, `${error.message}. ${hint}`);
+}

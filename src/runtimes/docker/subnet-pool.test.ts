@@ -44,6 +44,19 @@ test('Routes that are narrower than the pool keep their addresses', () => {
   assert.deepEqual(found, ['192.0.2.0/24', '10.213.3.0/24']);
 });
 
+test('A route through another machine may be the way to an engine there', () => {
+  const text = [
+    'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
+    'eth0\t0000D50A\t010200C0\t0003\t0\t0\t0\t0080FFFF\t0\t0\t0',
+    'br0\t0080D50A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0',
+  ].join('\n');
+  const pool = range('10.213.0.0/16');
+  const both = ['10.213.0.0/17', '10.213.128.0/24'];
+  assert.deepEqual(routedRanges(text, pool).map(formatRange4), both);
+  const own = routedRanges(text, pool, { gateways: false });
+  assert.deepEqual(own.map(formatRange4), ['10.213.128.0/24']);
+});
+
 test('A bridge is named by its installation, its way out and its project, in 15 characters', () => {
   const name = bridgeName('inst_a', 'prj_1', 'public', 0);
   assert.match(name, /^gt[a-z2-7]{4}p[a-z2-7]{8}$/);

@@ -60,20 +60,29 @@ export function firstFree(
 
 /**
  * Destinations of `/proc/net/route` that a subnet of the pool must not shadow. Those as wide as the pool or
- * wider are left out: the way to a whole private range still works for the rest of it.
+ * wider are left out: the way to a whole private range still works for the rest of it. `gateways`: whether those
+ * that lead through another machine count.
  */
-export function routedRanges(procNetRoute: string, pool: Range4): Range4[] {
+export function routedRanges(
+  procNetRoute: string,
+  pool: Range4,
+  { gateways }: { readonly gateways: boolean } = { gateways: true },
+): Range4[] {
   const ranges: Range4[] = [];
   for (const line of procNetRoute.split('\n').slice(1)) {
     const fields = line.split('\t');
     const destination = littleEndian(fields[1]);
     const mask = littleEndian(fields[7]);
     if (destination === undefined || mask === undefined) continue;
+    if (!gateways && Number.parseInt(fields[3] ?? '', 16) & gatewayFlag) continue;
     const bits = 32 - Math.log2(2 ** 32 - mask);
     if (bits > pool.bits && Number.isInteger(bits)) ranges.push({ base: destination, bits });
   }
   return ranges;
 }
+
+/** RTF_GATEWAY of the kernel's route.h. */
+const gatewayFlag = 2;
 
 function littleEndian(hex: string | undefined): number | undefined {
   return hex && /^[0-9A-F]{8}$/i.test(hex) ? Buffer.from(hex, 'hex').readUInt32LE() : undefined;

@@ -58,6 +58,7 @@ export function startNetworkGuard(options: GuardOptions): NetworkGuard {
   let status: GuardStatus = { proven: false, missing: [] };
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let looked = false;
 
   async function lookAsRoot(filter: PacketFilter): Promise<GuardStatus> {
     if (status.proven && (await filter.intact())) return status;
@@ -90,11 +91,12 @@ export function startNetworkGuard(options: GuardOptions): NetworkGuard {
   }
 
   async function check(): Promise<void> {
-    const before = status;
+    const before = looked ? status : undefined;
     status = await look().catch(explained);
+    looked = true;
     options.seen?.(status);
-    if (before.proven !== status.proven && !status.proven)
-      for (const one of status.missing) tell(one);
+    // At the first look, too: the line that an operator is to run is looked for in the log.
+    if (before?.proven !== false && !status.proven) for (const one of status.missing) tell(one);
     if (!closed) timer = setTimeout(again, checkMs).unref();
   }
 
