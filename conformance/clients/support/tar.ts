@@ -5,6 +5,8 @@ export interface TarEntry {
   readonly bytes?: Uint8Array;
   /** A folder where there are no bytes, and 0755 where not given. */
   readonly mode?: number;
+  /** User and group; root where not given. */
+  readonly owner?: number;
 }
 
 const block = 512;
@@ -45,8 +47,8 @@ function header(entry: TarEntry, size: number): Buffer {
   const bytes = Buffer.alloc(block);
   bytes.write(entry.name, 0);
   bytes.write(octal(entry.mode ?? 0o755, 7), 100);
-  bytes.write(octal(0, 7), 108);
-  bytes.write(octal(0, 7), 116);
+  bytes.write(octal(entry.owner ?? 0, 7), 108);
+  bytes.write(octal(entry.owner ?? 0, 7), 116);
   bytes.write(octal(size, 11), 124);
   bytes.write(octal(0, 11), 136);
   bytes.write('        ', 148);

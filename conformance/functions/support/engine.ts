@@ -72,11 +72,13 @@ export interface EngineOptions {
   readonly network?: Network;
   /** Where its data lies; else in the sandbox. */
   readonly dataRoot?: string;
-  /** The command line that runs dockerd's, in namespaces of their own: these end by SIGKILL. */
+  /** The command line that runs dockerd's. */
   readonly within?: (
     program: string,
     args: readonly string[],
-  ) => { program: string; args: string[] };
+  ) => { program: string; args: readonly string[] };
+  /** SIGTERM unless given. */
+  readonly endsBy?: 'SIGKILL';
 }
 
 export async function startFunctionEngine(
@@ -87,7 +89,6 @@ export async function startFunctionEngine(
   await using stack = new AsyncDisposableStack();
   const network = options.network ?? (await makeNetwork());
   stack.defer(() => network.remove());
-  const { within } = options;
   const folder = sandbox.fresh('engine');
   const socket = join(folder, 'docker.sock');
   const host = `unix://${socket}`;
@@ -100,7 +101,7 @@ export async function startFunctionEngine(
     ...['--bip', '10.201.0.1/24', '--default-address-pool', 'base=10.202.0.0/16,size=24'],
     ...(options.args ?? []),
   ];
-  const line = within?.(release.engine(), dockerdArgs) ?? {
+  const line = options.within?.(release.engine(), dockerdArgs) ?? {
     program: release.engine(),
     args: dockerdArgs,
   };
@@ -134,7 +135,7 @@ export async function startFunctionEngine(
   }
 
   await begin();
-  stack.defer(() => halt(within ? 'SIGKILL' : 'SIGTERM'));
+  stack.defer(() => halt(options.endsBy));
   const env = { ...sandbox.env, ...release.env, DOCKER_HOST: host };
   if (release.buildx) usePlugin(sandbox.env.DOCKER_CONFIG!, release.buildx());
   const client = release.client();

@@ -55,6 +55,7 @@ export async function startRemoteEngine(
       ...['--tlscert', join(server, 'cert.pem'), '--tlskey', join(server, 'key.pem')],
       ...(release.name.includes('20.10') ? [] : ['--allow-direct-routing']),
     ],
+    endsBy: 'SIGKILL',
     within: (program, args) => ({
       program: 'unshare',
       args: [

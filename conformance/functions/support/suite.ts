@@ -10,6 +10,7 @@ import { held, runs } from './containers.ts';
 import {
   type DockerRelease,
   docker29,
+  type EngineOptions,
   engineObstacle,
   type FunctionEngine,
   startFunctionEngine,
@@ -30,6 +31,8 @@ export interface FunctionsSuite {
   /** Docker 29 alone unless given. */
   readonly releases?: readonly DockerRelease[];
   readonly obstacle?: () => string | undefined;
+  /** How the engine is started, where that is not as usual; and what has to be taken away after it. */
+  readonly engine?: (sandbox: Sandbox) => EngineOptions & { readonly after?: () => void };
   /** Settings of Gantry. */
   readonly env?: Readonly<Record<string, string>>;
   readonly prepare?: (world: World) => Promise<void>;
@@ -66,7 +69,9 @@ async function open(suite: FunctionsSuite, release: DockerRelease) {
   await using stack = new AsyncDisposableStack();
   const sandbox = makeSandbox();
   stack.defer(() => sandbox.remove());
-  const engine = await startFunctionEngine(release, sandbox);
+  const { after: afterwards, ...options } = suite.engine?.(sandbox) ?? {};
+  if (afterwards) stack.defer(afterwards);
+  const engine = await startFunctionEngine(release, sandbox, options);
   stack.defer(() => engine.stop());
   const gantry = await startFunctionsGantry({
     ...{ sandbox, engine, network: engine.network },
