@@ -27,6 +27,8 @@ const better: ReadonlySet<string> = new Set([
   'listSandboxes',
   'getSandbox',
   'createVolume',
+  'getVolume',
+  'updateVolume',
   'deleteVolume',
   'attachVolume',
   'detachVolume',
@@ -44,7 +46,11 @@ const better: ReadonlySet<string> = new Set([
   'createDeployment',
   'deleteDeployment',
   'promoteDeployment',
+  'getDeploymentRetention',
+  'updateProject',
+  'updateTeam',
   'putDomain',
+  'verifyDomain',
   'deleteDomain',
 ]);
 
