@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import test from 'node:test';
-import { generateUploadKey, UploadUrls } from './upload-urls.ts';
+import { UploadUrls } from './upload-urls.ts';
 
 const name = 'acme/shop/web';
 const id = 'upl_019a3c5e7f217b609d435f0c86a1e24b';
 const day = 86_400_000;
 let now = Date.UTC(2026, 10, 21);
 const clock = { now: () => now };
-const makeKey = (keyId: string) => ({ id: keyId, bytes: generateUploadKey() });
+const makeKey = (keyId: string) => ({ id: keyId, bytes: randomBytes(32) });
 const key = makeKey('key_1');
 const urls = new UploadUrls({ keys: [key], clock, lifetimeMs: day });
 

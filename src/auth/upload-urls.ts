@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
 import type { InstallationKey } from './key-ring.ts';
 
@@ -39,9 +39,4 @@ function mac(key: InstallationKey, name: string, uploadId: string, expires: stri
   return createHmac('sha256', key.bytes)
     .update(`${name}\n${uploadId}\n${expires}`)
     .digest('base64url');
-}
-
-/** 32 random bytes. */
-export function generateUploadKey(): Buffer {
-  return randomBytes(32);
 }

@@ -58,8 +58,6 @@ const defaults: Plans = {
   enterprise: { ...published, name: 'enterprise', counts: counts(5_000, 50_000, 50_000) },
 };
 
-export const planNames = Object.keys(defaults) as PlanName[];
-
 /** The plans of this installation. */
 export function plansWith(overrides: PlanOverrides = {}): Plans {
   const { storageLimit: storage, transferLimit: transfer } = overrides;

@@ -1,21 +1,6 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import type { EventRow } from '../ports/events.ts';
 
-/** An event as others see it: a CloudEvent, version 1.0, in JSON. */
-export interface Envelope {
-  readonly specversion: string;
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
-  readonly subject: string;
-  readonly time: string;
-  readonly datacontenttype: string;
-  readonly data: Readonly<Record<string, unknown>>;
-  readonly partitionkey: string;
-  readonly sequence: string;
-  readonly position: string;
-}
-
 /** As many digits as the largest sequence has: the extension compares sequences as texts. */
 const sequenceDigits = 16;
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { instanceAudience } from '../../conformance/tools/oidc-setup.ts';
@@ -18,7 +18,7 @@ import { BrowserSessions } from '../auth/sessions.ts';
 import { TokenExchange } from '../auth/token-exchange.ts';
 import { TokenService } from '../auth/token-service.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
-import { generateUploadKey, UploadUrls } from '../auth/upload-urls.ts';
+import { UploadUrls } from '../auth/upload-urls.ts';
 import { loadConfig } from '../config/load.ts';
 import { plansWith } from '../config/plans.ts';
 import { openEvents } from '../events/open-events.ts';
@@ -144,7 +144,7 @@ export async function openApplication(
   });
   const minted = new MintedCredentials({ keys: [signing], clock, issuer });
   const login = createLogin({ identities, clock, used: () => {}, oidc, minted });
-  const uploadKey = { id: 'key_2', bytes: generateUploadKey() };
+  const uploadKey = { id: 'key_2', bytes: randomBytes(32) };
   const metrics = new Metrics();
   const events = openEvents({
     leading: leadsAlone(metadata.writer),

@@ -1,9 +1,5 @@
-/** A tag's characters and `*`, which stands for any number of characters. */
-const pattern = /^[A-Za-z0-9_.*-]{1,128}$/;
-
-export function isTagPattern(text: string): boolean {
-  return pattern.test(text);
-}
+/** What a pattern may be: a tag's characters and `*`, which stands for any number of characters. */
+export const tagPattern = /^[A-Za-z0-9_.*-]{1,128}$/;
 
 /** Whether the whole tag is as the pattern says. At most length of pattern × length of tag steps. */
 export function matchesTag(wanted: string, tag: string): boolean {

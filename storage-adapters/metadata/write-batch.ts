@@ -1,7 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type ErrorInfo, RegistryError } from '../../src/oci/errors.ts';
-import type { CommandName } from '../../src/ports/commands.ts';
-import { commands, runCommand } from './commands/index.ts';
+import { runCommand } from './commands/index.ts';
 import type { SqliteExecutor } from './dialects/sqlite.ts';
 import type { WriteReply, WriteRequest } from './writer-messages.ts';
 
@@ -83,8 +82,4 @@ function toErrorInfo(error: unknown): ErrorInfo {
     };
   }
   return { kind: 'internal', message: 'The registry failed.', detail: { cause: String(error) } };
-}
-
-export function isCommandName(name: string): name is CommandName {
-  return Object.hasOwn(commands, name);
 }

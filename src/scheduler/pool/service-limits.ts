@@ -1,4 +1,5 @@
 import type { ActivationTarget } from '../activation.ts';
+import { concurrencyOf } from '../contracts/contracts.ts';
 import { ladderOf } from '../decide-scale.ts';
 import type { PoolDeps } from './pool-deps.ts';
 
@@ -13,7 +14,7 @@ export function serviceLimits(
   const min = own.minInstances ?? 0;
   return {
     contract,
-    concurrency: own.concurrency ?? contract.defaultConcurrency,
+    concurrency: concurrencyOf(own, contract),
     min,
     max: Math.max(1, min, own.maxInstances ?? settings.maxInstances),
     /** Bytes; 0 where there is no such machine type: a start says so. */

@@ -1,4 +1,5 @@
 import { refuse } from '../../../../oci/errors.ts';
+import { tagPattern } from '../../../../oci/tag-pattern.ts';
 import {
   type EffectiveRules,
   effectiveRules,
@@ -12,7 +13,7 @@ const about = 'Rules';
 const projectPath = '/teams/{team}/projects/{project}';
 const patterns = list(
   text(128, {
-    pattern: '^[A-Za-z0-9_.*-]+$',
+    pattern: tagPattern.source,
     description: 'A tag, in which "*" stands for any number of characters.',
     examples: ['v*'],
   }),
