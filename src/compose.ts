@@ -42,6 +42,7 @@ import { CollectionPlans } from './maintenance/collection-plan.ts';
 import { Collector } from './maintenance/collector.ts';
 import { Leader, leadsAlone } from './maintenance/leader.ts';
 import { createMeasurer } from './maintenance/measure.ts';
+import { Purger } from './maintenance/purger.ts';
 import { Retainer } from './maintenance/retainer.ts';
 import { Sweeper } from './maintenance/sweeper.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -208,6 +209,17 @@ async function compose(
     sweepEveryMs,
   );
   opened.push(() => sweeper.stop());
+  const purger = new Purger(
+    {
+      leading,
+      failed: (cause) =>
+        logger.warn('purge of deleted repositories failed, will be tried again', {
+          cause: describe(cause),
+        }),
+    },
+    sweepEveryMs,
+  );
+  opened.push(() => purger.stop());
 
   const events = openEvents({
     ...{ metadata, leading, outbound, seal: sealer, clock, newId, log: logger, metrics },
@@ -288,7 +300,10 @@ async function compose(
       ttlMs: () => config.exchangedTokenTtl,
       names: () => [url, ...(config.audience ? [config.audience] : [])],
     }),
-    discarded: () => sweeper.wake(),
+    discarded: () => {
+      sweeper.wake();
+      purger.wake();
+    },
     inspector: new ImageInspector({
       ...{ ...metadata, store, pull, listing },
       configLimit: Math.max(...Object.values(plans).map((plan) => plan.config)),
@@ -356,10 +371,12 @@ async function compose(
     events.relay.wake();
     events.sender.wake();
     sweeper.wake();
+    purger.wake();
     scrubber.wake();
   });
   scrubber.wake();
   sweeper.wake();
+  purger.wake();
   if (config.measure) measurer.wake();
   collectAll();
   ready = true;

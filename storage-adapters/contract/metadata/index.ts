@@ -2,6 +2,7 @@ import type { Metadata } from '../../../src/ports/metadata.ts';
 import { auditContract } from './audit.ts';
 import { blobsContract } from './blobs.ts';
 import { collectionContract } from './collection.ts';
+import { deletionsContract } from './deletions.ts';
 import { deploymentsContract } from './deployments.ts';
 import { domainsContract } from './domains.ts';
 import { eventsContract } from './events.ts';
@@ -61,6 +62,7 @@ export function metadataContract(makeFactory: () => Promise<MetadataFactory>): v
   leasesContract(open);
   manifestsContract(open);
   repositoriesContract(open);
+  deletionsContract(open, reopen);
   eventsContract(open, reopen);
   servicesContract(open);
   reservationsContract(open);

@@ -113,7 +113,7 @@ export function repositoriesContract(
     });
 
     const result = await db.writer.run('DeleteRepository', deletion(repository.id));
-    assert.deepEqual(result, { discarded: 1 });
+    assert.deepEqual(result, { discarded: 1, left: false });
 
     assert.equal(await db.repositories.find(path), undefined);
     assert.equal(await db.repositories.details(repository.id), undefined);

@@ -2,6 +2,7 @@ import { refuse } from '../../../src/oci/errors.ts';
 import { matchingPattern } from '../../../src/oci/tag-pattern.ts';
 import { type EffectiveRules, effectiveRules } from '../../../src/ports/image-rules.ts';
 import { type Executor, query } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import { imageRulesStore } from '../stores/image-rules.ts';
 import type { Command } from './command.ts';
 
@@ -15,7 +16,8 @@ const ofRepository = query<{ id: string; rules: string }>((db, p) =>
   db
     .updateTable('repositories')
     .set({ rules: p('rules') })
-    .where('id', '=', p('id')),
+    .where('id', '=', p('id'))
+    .where('project_id', '!=', removedProject),
 );
 const names = query<{ repository: string; last: string; limit: number }, { name: string }>(
   (db, p) =>

@@ -22,6 +22,7 @@ import * as pointers from './pointers.ts';
 import { pruneDeployments } from './prune-deployments.ts';
 import { pruneAudit, pruneEvents } from './prune-events.ts';
 import { pruneFunctionLogs } from './prune-function-logs.ts';
+import { purgeRepository } from './purge-repository.ts';
 import { putManifest, putManifests } from './put-manifest.ts';
 import { relayEvents } from './relay-events.ts';
 import {
@@ -103,6 +104,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   SetVisibility: setVisibility,
   CreateRepository: createRepository,
   DeleteRepository: deleteRepository,
+  PurgeRepository: purgeRepository,
   TouchRepositories: touchRepositories,
   PutTag: putTag,
   SetProjectRules: setProjectRules,

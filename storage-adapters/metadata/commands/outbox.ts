@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { EventType } from '../../../src/ports/outbox.ts';
 import { type Executor, query } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
+import { deletedMeanwhile } from './removed-repositories.ts';
 
 const nextOfRepository = query<{ id: string }>((db, p) =>
   db
     .updateTable('repositories')
     .set((e) => ({ event_sequence: e('event_sequence', '+', 1) }))
-    .where('id', '=', p('id')),
+    .where('id', '=', p('id'))
+    .where('project_id', '!=', removedProject),
 );
 const nextOfTeam = query<{ id: string }>((db, p) =>
   db
@@ -108,13 +111,14 @@ const teamOf = query<{ project: string }, { team_id: string }>((db, p) =>
 
 /**
  * Writes an event in the transaction of its change. The sequence is the repository's own, taken while
- * its row is held: database-wide sequences would commit out of order.
+ * its row is held: database-wide sequences would commit out of order. Rejects with `name-unknown` where the
+ * repository was deleted.
  */
 export async function emit(
   tx: Executor,
   event: { repositoryId: string; type: EventType; data: object; now: number },
 ): Promise<void> {
-  await nextOfRepository.run(tx, { id: event.repositoryId });
+  if ((await nextOfRepository.run(tx, { id: event.repositoryId })) === 0) throw deletedMeanwhile();
   await insertOfRepository.run(tx, rowOf(event, event.repositoryId, ''));
 }
 

@@ -1,6 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import type { Visibility } from '../../../src/ports/repositories.ts';
 import { query } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import { bumpAuthEpoch, type Command } from './command.ts';
 import { emit } from './outbox.ts';
 
@@ -49,7 +50,8 @@ const setVisibilityQuery = query<{ repositoryId: string; visibility: string }>((
   db
     .updateTable('repositories')
     .set({ visibility: p('visibility') })
-    .where('id', '=', p('repositoryId')),
+    .where('id', '=', p('repositoryId'))
+    .where('project_id', '!=', removedProject),
 );
 
 const touch = query<{ id: string; at: number }>((db, p) =>

@@ -1,6 +1,7 @@
 import { refuse } from '../../../src/oci/errors.ts';
 import { mostToldOfFault } from '../../../src/ports/scrub.ts';
 import { type Executor, query } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import { toRun } from '../stores/scrub.ts';
 import type { Command } from './command.ts';
 import { emit } from './outbox.ts';
@@ -70,18 +71,22 @@ const seen = query<{ digest: string; now: number }>((db, p) =>
 );
 const linking = query<{ digest: string; limit: number }, { repository_id: string }>((db, p) =>
   db
-    .selectFrom('blob_links')
-    .select('repository_id')
-    .where('digest', '=', p('digest'))
-    .orderBy('repository_id')
+    .selectFrom('blob_links as l')
+    .innerJoin('repositories as r', 'r.id', 'l.repository_id')
+    .select('l.repository_id')
+    .where('l.digest', '=', p('digest'))
+    .where('r.project_id', '!=', removedProject)
+    .orderBy('l.repository_id')
     .limit(p('limit')),
 );
 const holding = query<{ digest: string; limit: number }, { repository_id: string }>((db, p) =>
   db
-    .selectFrom('manifests')
-    .select('repository_id')
-    .where('digest', '=', p('digest'))
-    .orderBy('repository_id')
+    .selectFrom('manifests as m')
+    .innerJoin('repositories as r', 'r.id', 'm.repository_id')
+    .select('m.repository_id')
+    .where('m.digest', '=', p('digest'))
+    .where('r.project_id', '!=', removedProject)
+    .orderBy('m.repository_id')
     .limit(p('limit')),
 );
 const takeContent = query<{ digest: string; bytes: Uint8Array }>((db, p) =>

@@ -3,8 +3,10 @@ import { refuse } from '../../../src/oci/errors.ts';
 import type { CountLimits } from '../../../src/ports/commands.ts';
 import { blobLeaseMs } from '../../../src/ports/commands-collection.ts';
 import { type Executor, query } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import type { Command } from './command.ts';
 import { replaceQuarantined } from './quarantine.ts';
+import { deletedMeanwhile, requireLive } from './removed-repositories.ts';
 import { checkStorage } from './usage.ts';
 
 /** Claimed by the one who writes; without a holder nobody claims anything. */
@@ -121,7 +123,8 @@ const countBytes = query<{ repositoryId: string; bytes: number }>((db, p) =>
   db
     .updateTable('repositories')
     .set((e) => ({ stored_bytes: e('stored_bytes', '+', p('bytes')) }))
-    .where('id', '=', p('repositoryId')),
+    .where('id', '=', p('repositoryId'))
+    .where('project_id', '!=', removedProject),
 );
 
 const countInProject = query<{ repositoryId: string; bytes: number }>((db, p) =>
@@ -151,10 +154,11 @@ export async function linkBlobOf(
   const { repositoryId, digest, size, now, limits, leaseMs = blobLeaseMs } = link;
   const until = now + leaseMs;
   if ((await linkBlobQuery.run(tx, { repositoryId, digest, now, until })) === 0) {
+    await requireLive(tx, repositoryId);
     await renewLink(tx, { repositoryId, digest, until });
     return;
   }
-  await addBytes(tx, repositoryId, size);
+  if (!(await addBytes(tx, repositoryId, size))) throw deletedMeanwhile();
   await checkStorage(tx, repositoryId, limits);
 }
 
@@ -171,9 +175,11 @@ export async function uncountBytes(tx: Executor, repositoryId: string, size: num
   await addBytes(tx, repositoryId, -size);
 }
 
-async function addBytes(tx: Executor, repositoryId: string, bytes: number): Promise<void> {
-  await countBytes.run(tx, { repositoryId, bytes });
+/** False: the repository was deleted, and counts nothing any more. */
+async function addBytes(tx: Executor, repositoryId: string, bytes: number): Promise<boolean> {
+  if ((await countBytes.run(tx, { repositoryId, bytes })) === 0) return false;
   await countInProject.run(tx, { repositoryId, bytes });
+  return true;
 }
 
 const discardQuery = query<{ key: string; state: string | null; due: number }>((db, p) =>
@@ -191,6 +197,7 @@ const forget = query<{ keys: string }>((db, p, dialect) =>
 );
 
 export const startUpload: Command<'StartUpload'> = async (tx, args) => {
+  await requireLive(tx, args.repositoryId);
   await insertUpload.run(tx, args);
   return null;
 };

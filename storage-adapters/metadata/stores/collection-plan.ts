@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { CollectionPlanStore, DeletedPart } from '../../../src/ports/collection-plan.ts';
 import { type Executor, query, then } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 
 const repositories = query<{ after: string; limit: number }, { id: string; name: string }>(
   (db, p) =>
@@ -11,6 +12,7 @@ const repositories = query<{ after: string; limit: number }, { id: string; name:
       .innerJoin('teams as t', 't.id', 'j.team_id')
       .select(['r.id', sql<string>`t.slug || '/' || j.slug || '/' || r.name`.as('name')])
       .where('r.id', '>', p('after'))
+      .where('r.project_id', '!=', removedProject)
       .orderBy('r.id')
       .limit(p('limit')),
 );
@@ -20,7 +22,8 @@ const repository = query<{ id: string }, { id: string; name: string }>((db, p) =
     .innerJoin('projects as j', 'j.id', 'r.project_id')
     .innerJoin('teams as t', 't.id', 'j.team_id')
     .select(['r.id', sql<string>`t.slug || '/' || j.slug || '/' || r.name`.as('name')])
-    .where('r.id', '=', p('id')),
+    .where('r.id', '=', p('id'))
+    .where('r.project_id', '!=', removedProject),
 );
 interface DeletedRow {
   digest: string;

@@ -5,6 +5,7 @@ import type {
   Visibility,
 } from '../../../src/ports/repositories.ts';
 import { type Executor, query, then } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import type { Builder, Schema } from '../schema.ts';
 
 type Row = Omit<Schema['repositories'], 'event_sequence'> & { team_id: string };
@@ -19,7 +20,9 @@ const all = (db: Builder) =>
     .innerJoin('projects as p', 'p.id', 'r.project_id')
     .select(columns);
 
-const byId = query<{ id: string }, Row>((db, p) => all(db).where('r.id', '=', p('id')));
+const byId = query<{ id: string }, Row>((db, p) =>
+  all(db).where('r.id', '=', p('id')).where('r.project_id', '!=', removedProject),
+);
 
 interface ListArgs {
   project: string;

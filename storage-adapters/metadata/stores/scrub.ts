@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { BlobFault, ScrubCandidate, ScrubRun, ScrubStore } from '../../../src/ports/scrub.ts';
 import { type Executor, query, then } from '../database.ts';
+import { removedProject } from '../removed-place.ts';
 import type { Builder } from '../schema.ts';
 import type { ScrubSchema } from '../schema-scrub.ts';
 
@@ -112,6 +113,7 @@ const linking = query<{ digest: string }, { path: string }>((db, p) =>
     .innerJoin('teams as t', 't.id', 'j.team_id')
     .select(path.as('path'))
     .where('l.digest', '=', p('digest'))
+    .where('r.project_id', '!=', removedProject)
     .orderBy('l.repository_id')
     .limit(mostNames),
 );
@@ -123,6 +125,7 @@ const holding = query<{ digest: string }, { path: string }>((db, p) =>
     .innerJoin('teams as t', 't.id', 'j.team_id')
     .select(path.as('path'))
     .where('m.digest', '=', p('digest'))
+    .where('r.project_id', '!=', removedProject)
     .orderBy('m.repository_id')
     .limit(mostNames),
 );

@@ -1,17 +1,16 @@
 import type { Selectable } from 'kysely';
 import type { Account, Member, PlanName, Role, Team, Teams } from '../../../src/ports/teams.ts';
 import { type Executor, query, then } from '../database.ts';
-import type { Schema } from '../schema.ts';
+import { removedTeam } from '../removed-place.ts';
+import type { Builder, Schema } from '../schema.ts';
 
 type TeamRow = Selectable<Schema['teams']>;
 
-const byId = query<{ id: string }, TeamRow>((db, p) =>
-  db.selectFrom('teams').selectAll().where('id', '=', p('id')),
-);
-const bySlug = query<{ slug: string }, TeamRow>((db, p) =>
-  db.selectFrom('teams').selectAll().where('slug', '=', p('slug')),
-);
-const all = query<object, TeamRow>((db) => db.selectFrom('teams').selectAll().orderBy('slug'));
+const shown = (db: Builder) => db.selectFrom('teams').selectAll().where('id', '!=', removedTeam);
+
+const byId = query<{ id: string }, TeamRow>((db, p) => shown(db).where('id', '=', p('id')));
+const bySlug = query<{ slug: string }, TeamRow>((db, p) => shown(db).where('slug', '=', p('slug')));
+const all = query<object, TeamRow>((db) => shown(db).orderBy('slug'));
 const page = query<{ ids: string; after: string; limit: number }, TeamRow>((db, p, dialect) =>
   db
     .selectFrom('teams')
@@ -24,12 +23,7 @@ const page = query<{ ids: string; after: string; limit: number }, TeamRow>((db, 
     .limit(p('limit')),
 );
 const pageOfAll = query<{ after: string; limit: number }, TeamRow>((db, p) =>
-  db
-    .selectFrom('teams')
-    .selectAll()
-    .where('slug', '>', p('after'))
-    .orderBy('slug')
-    .limit(p('limit')),
+  shown(db).where('slug', '>', p('after')).orderBy('slug').limit(p('limit')),
 );
 const account = query<{ key: string }, Schema['accounts']>((db, p) =>
   db

@@ -183,17 +183,17 @@ const deleteRepository: Route = {
   tag,
   summary: 'Deletes a repository with all that it holds.',
   description:
-    'Its tags, manifests and open uploads go at once. There is no way back. Refused where it holds a tag that may not be deleted, or an image that an environment runs.',
+    'Its tags, manifests and open uploads are gone at once, and its name is free. There is no way back. Rows of a large one are removed from the database in the minutes after. Refused where it holds a tag that may not be deleted, or an image that an environment runs.',
   access: { at: 'repository', action: 'delete' },
   replies: { 204: { description: 'It is gone.' } },
   refusals: [409],
   async handle({ services, repository: { id }, identity }) {
-    const { discarded } = await services.metadata.writer.run('DeleteRepository', {
+    const { discarded, left } = await services.metadata.writer.run('DeleteRepository', {
       repositoryId: id,
       actor: identity.actor,
       now: services.clock.now(),
     });
-    if (discarded > 0) services.discarded();
+    if (discarded > 0 || left) services.discarded();
     return noContent;
   },
 };
