@@ -15,7 +15,7 @@ export class DependenciesError extends Error {
  */
 export async function ensureDependencies(
   root,
-  { dev, platformPackage, install = npmInstall, say = sayOnStderr },
+  { dev, platformPackage, install = npmInstall, say = sayOnStderr, beatMs = 20_000 },
 ) {
   if (isInstalled(root, dev, platformPackage)) return;
   await withFileLock(
@@ -33,7 +33,10 @@ export async function ensureDependencies(
           ? 'dependencies'
           : 'dependencies (not those of tests)';
       say(`installing ${what} as in package-lock.json …`);
-      const failure = await install(root, { withDev, add }, say);
+      // The first time takes a minute or more, and npm is silent meanwhile.
+      const seconds = () => Math.round((Date.now() - start) / 1000);
+      const beat = setInterval(() => say(`still installing, ${seconds()} s so far …`), beatMs);
+      const failure = await install(root, { withDev, add }, say).finally(() => clearInterval(beat));
       if (failure) throw new DependenciesError(failure);
       if (platformPackage && !existsSync(join(root, 'node_modules', platformPackage))) {
         throw new DependenciesError(
@@ -42,7 +45,7 @@ export async function ensureDependencies(
         );
       }
       writeStamp(root, withDev);
-      say(`installed in ${Math.round((Date.now() - start) / 1000)} s`);
+      say(`installed in ${seconds()} s`);
     },
     (pid) => say(`waiting for process ${pid}, which installs dependencies …`),
   );

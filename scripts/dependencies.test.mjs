@@ -42,7 +42,7 @@ function checkout(t) {
   const ensure = (dev, options = {}) =>
     ensureDependencies(root, { dev, install, say: (line) => said.push(line), ...options });
   lock();
-  return { root, said, runs, lock, put, ensure };
+  return { root, said, runs, lock, put, install, ensure };
 }
 
 test('start on a fresh clone installs without what tests need, once', async (t) => {
@@ -52,6 +52,23 @@ test('start on a fresh clone installs without what tests need, once', async (t) 
   assert.deepEqual(runs, ['without dev']);
   assert.match(said[0], /installing dependencies \(not those of tests\) as in package-lock\.json/);
   assert.match(said[1], /installed in \d+ s/);
+});
+
+test('a long installation says that it goes on', async (t) => {
+  const { said, install, ensure } = checkout(t);
+  const beats = Promise.withResolvers();
+  await ensure(false, {
+    beatMs: 1,
+    say: (line) => {
+      said.push(line);
+      if (/still installing, \d+ s so far/.test(line)) beats.resolve();
+    },
+    install: async (...args) => {
+      await beats.promise;
+      await install(...args);
+    },
+  });
+  assert.match(said.at(-1), /installed in/);
 });
 
 test('the tests after a start install the rest, and a start after that changes nothing', async (t) => {

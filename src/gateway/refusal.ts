@@ -37,7 +37,12 @@ export class GatewayError extends Error {
 
 /** The same for all that is not there, so that it tells nobody what is. */
 export function nothingHere(): GatewayError {
-  return new GatewayError(404, 'NOT_FOUND', 'There is nothing here.');
+  return new GatewayError(
+    404,
+    'NOT_FOUND',
+    'There is nothing here.',
+    'Addresses of a project, for who may see it: GET /api/v1/teams/<team>/projects/<project>/hosts.',
+  );
 }
 
 export function malformed(message: string): GatewayError {
