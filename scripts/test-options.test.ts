@@ -69,6 +69,24 @@ test('every test file is run by a suite', () => {
   );
 });
 
+test('what --quick leaves out of a suite is there, and of that suite', () => {
+  const cwd = resolve(import.meta.dirname, '..');
+  const all = suites.flatMap((suite) => (suite.kind === 'files' && suite.slow ? [suite] : []));
+  assert.ok(all.length > 0);
+  for (const { name, files, slow } of all) {
+    const own = globSync([...files], { cwd });
+    for (const pattern of slow!.files) {
+      const found = globSync(pattern, { cwd });
+      assert.ok(found.length > 0, `${name}: there is no ${pattern}`);
+      assert.deepEqual(
+        found.filter((file) => !own.includes(file)),
+        [],
+        `${name}: ${pattern}`,
+      );
+    }
+  }
+});
+
 test('what --quick leaves out says why', () => {
   const left = suites.filter(({ notQuick }) => notQuick);
   assert.deepEqual(
