@@ -53,6 +53,8 @@ export interface Settlement {
 
 /** A database without tables, which this process alone fills. */
 export interface EmptyDatabase {
+  /** Makes something and takes it back. Rejects with `denied` where this user may make no tables. */
+  tryOut(): Promise<void>;
   /**
    * Writes everything in one transaction, then brings it to this program's schema: after a crash there is all
    * or nothing. Rejects with `conflict` where the database has tables by now.

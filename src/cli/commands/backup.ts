@@ -150,7 +150,14 @@ function showBackup(
       ? `${blobs.count}, ${bytesText(blobs.bytes)}; ${blobs.copied.count} of them new (${bytesText(blobs.copied.bytes)}), ${blobs.removed} old ones removed`
       : `${blobs.count}, ${bytesText(blobs.bytes)}, stay in the store`,
     'secret key': `${key}, fingerprint ${fingerprint}`,
+    warning:
+      blobs.strays.length > 0 ? `passed over what is no blob: ${namesOf(blobs.strays)}` : undefined,
   });
+}
+
+function namesOf(strays: readonly string[]): string {
+  const more = strays.length > 10 ? `, and ${strays.length - 10} more` : '';
+  return `${strays.slice(0, 10).join(', ')}${more}`;
 }
 
 function showRestore(report: RestoreReport & { already: boolean }): string {
@@ -173,7 +180,7 @@ function showRestore(report: RestoreReport & { already: boolean }): string {
 function showMove(report: MoveReport & { already: boolean; settings: readonly string[] }): string {
   const { moved, already, rows, blobs, copied, lost: without, settings } = report;
   if (!moved) {
-    return `${copied.count} blobs (${bytesText(copied.bytes)}) are copied; ${blobs.count} (${bytesText(blobs.bytes)}) are there now.\nStop the server, then run the same without --prepare.\n`;
+    return `The database to move to answers, is empty, and lets this user make tables.\n${copied.count} blobs (${bytesText(copied.bytes)}) are copied; ${blobs.count} (${bytesText(blobs.bytes)}) are there now.\nStop the server, then run the same without --prepare.\n`;
   }
   const done = already
     ? 'The installation was moved before.'

@@ -78,31 +78,46 @@ export class BackupFolder {
 
   /**
    * Removes what the manifest does not name: databases of before, and blobs that are no more. `keys`: of all blobs that
-   * there are. Of one that is quarantined, what an earlier run copied may be the last good copy.
+   * there are. Of one that is quarantined, what an earlier run copied may be the last good copy. `strays`: what lies
+   * among the blobs, by its path in the backup, and is none: it stays.
    */
-  async prune(manifest: BackupManifest, keys: ReadonlySet<string>): Promise<number> {
+  async prune(
+    manifest: BackupManifest,
+    keys: ReadonlySet<string>,
+  ): Promise<{ readonly removed: number; readonly strays: readonly string[] }> {
     const named = new Set([manifest.database.file, manifest.blobs.list]);
     for (const name of await readdir(this.path)) {
       const old = /^(database|blobs)-.*\.(gz|txt)(\.part)?$/.test(name) && !named.has(name);
       const oldKey = name === keyName && manifest.key.file === undefined;
       if (old || oldKey) await rm(this.file(name));
     }
-    if (manifest.blobs.folder === undefined) return 0;
+    if (manifest.blobs.folder === undefined) return { removed: 0, strays: [] };
+    const entries = (path: string) => readdir(this.file(path), { withFileTypes: true });
+    const strays: string[] = [];
     let removed = 0;
-    for (const shard of await readdir(this.file(blobsName)).catch(() => [])) {
-      for (const name of await readdir(join(this.path, blobsName, shard))) {
-        if (keys.has(name)) continue;
-        await rm(join(this.path, blobsName, shard, name));
-        removed += 1;
+    for (const shard of await entries(blobsName).catch(() => [])) {
+      const folder = join(blobsName, shard.name);
+      if (!shard.isDirectory()) {
+        strays.push(folder);
+        continue;
+      }
+      for (const entry of await entries(folder)) {
+        const path = join(folder, entry.name);
+        if (!entry.isFile()) strays.push(path);
+        else if (!keys.has(entry.name)) {
+          await rm(this.file(path));
+          removed += 1;
+        }
       }
     }
-    return removed;
+    return { removed, strays: strays.sort() };
   }
 
   /** As `BlobStore.open`: rejects with `blob-unknown` where it is not there. */
   async open({ key }: ListedBlob): Promise<Readable> {
     const file = await open(this.blob(key), 'r').catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
       throw refuse('blob-unknown', 'The backup does not hold the blob.');
     });
     return file.createReadStream({ highWaterMark: 1 << 20 });

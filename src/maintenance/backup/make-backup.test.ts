@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import test from 'node:test';
@@ -38,6 +38,38 @@ test('what an earlier backup has of a blob that is quarantined since stays, and 
   pass(31 * day);
   await read();
   assert.deepEqual(await kinds(), {});
+});
+
+test('what lies among the blobs of a backup and is none is passed over, and named', async (t) => {
+  const { folder: data, store, clock, addBlob, fileOf } = await openScrub(t);
+  const folder = new BackupFolder(join(data, 'backup'));
+  await folder.prepare();
+  const digest = await addBlob('a blob');
+  const key = basename(await fileOf(digest));
+  const backup = () =>
+    makeBackup(
+      {
+        ...{ folder, store, clock, key: Buffer.alloc(32), version: '0' },
+        openSnapshot: () => openSnapshot({ folder: data, databaseUrl: undefined }),
+        holding: { hold: async () => {}, release: async () => {} },
+        from: { database: 'sqlite', storage: 'filesystem' },
+      },
+      { blobs: true, withKey: false, verify: false },
+    );
+  assert.deepEqual((await backup()).blobs.strays, []);
+  const at = (...names: string[]) => join(folder.path, 'blobs', ...names);
+  await writeFile(at('notes.txt'), 'by hand');
+  await mkdir(at(key.slice(-2), 'folder'));
+  await writeFile(at(key.slice(-2), 'old-blob'), 'of an image that is gone');
+  const { blobs } = await backup();
+  assert.deepEqual(blobs.strays, [`blobs/${key.slice(-2)}/folder`, 'blobs/notes.txt'].sort());
+  assert.equal(blobs.removed, 1);
+  assert.equal(await readFile(at('notes.txt'), 'latin1'), 'by hand', 'it stays');
+  assert.equal(await readFile(folder.blob(key), 'latin1'), 'a blob');
+  // A file in the place of a folder of blobs: those are missing, and nothing else is wrong.
+  const missing = { digest, key: `${key.slice(0, -2)}zz`, size: 1 };
+  await writeFile(at('zz'), '');
+  await assert.rejects(folder.open(missing), { kind: 'blob-unknown' });
 });
 
 test('a blob that the disk cannot read is told, and the others are copied', async (t) => {

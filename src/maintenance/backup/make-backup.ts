@@ -53,6 +53,8 @@ export interface BackupReport {
     readonly copied: { readonly count: number; readonly bytes: number };
     /** No longer named by the database. */
     readonly removed: number;
+    /** What lies among them in the backup and is none, by its path there: it is passed over. */
+    readonly strays: readonly string[];
     readonly lost: readonly LostBlob[];
   };
   readonly key: 'in the backup' | 'not in the backup';
@@ -92,12 +94,12 @@ export async function makeBackup(deps: BackupDeps, options: BackupOptions): Prom
       },
     };
     await folder.finish(manifest);
-    const removed = await folder.prune(manifest, keys);
+    const { removed, strays } = await folder.prune(manifest, keys);
     const { count, bytes, lost } = manifest.blobs;
     return {
       ...{ folder: folder.path, id, takenAt },
       database: { bytes: summary.bytes, rows: sum(summary.rows) },
-      blobs: { count, bytes, copied: copied.copied, removed, lost },
+      blobs: { count, bytes, copied: copied.copied, removed, strays, lost },
       key: options.withKey ? 'in the backup' : 'not in the backup',
       fingerprint: manifest.key.fingerprint,
     };

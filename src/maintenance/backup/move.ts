@@ -41,8 +41,14 @@ export async function moveInstallation(
   deps: MoveDeps,
   options: { readonly prepare: boolean },
 ): Promise<MoveReport> {
-  const database = options.prepare ? undefined : await deps.openDatabase();
+  let database: EmptyDatabase | undefined = await deps.openDatabase();
   try {
+    // Before hours of copying, rather than when the server stands still.
+    await database.tryOut();
+    if (options.prepare) {
+      await database.close();
+      database = undefined;
+    }
     const { list, keys } = await listOf(deps.openSnapshot);
     const { copied, lost, strays } = await copyAll(deps, list, keys, options.prepare);
     const blobs = { count: list.length, bytes: bytesOf(list) };

@@ -71,6 +71,7 @@ export async function openEmptyPostgres(url: string): Promise<EmptyDatabase> {
     throw error;
   }
   return {
+    tryOut: () => tryOut(client),
     async fill(version, tables, settlement) {
       await client.query('begin');
       try {
@@ -122,6 +123,24 @@ async function insert(
     const places = part.map(() => `(${columns.map(() => `$${next++}`).join(', ')})`).join(', ');
     const values = part.flatMap((row) => row.map(storable));
     await client.query(`insert into ${quoted(name)} (${names}) values ${places}`, values);
+  }
+}
+
+/** What a fill needs first. A standby, and a user with `default_transaction_read_only`, read only. */
+async function tryOut(client: pg.Client): Promise<void> {
+  await client.query('begin');
+  try {
+    await client.query('create table gantry_try_out (id integer)');
+  } catch (error) {
+    const { code = '', message } = error as { code?: string; message: string };
+    if (!/^(42501|25006|3F000)$/.test(code)) throw explainPostgres(error);
+    throw refuse(
+      'denied',
+      `This user can make no tables in the database to move to: ${message}.`,
+      'Make it the owner: createdb --owner <user> <name>; or: grant create on schema public to <user>',
+    );
+  } finally {
+    await client.query('rollback').catch(() => {});
   }
 }
 

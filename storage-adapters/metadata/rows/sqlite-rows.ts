@@ -92,6 +92,11 @@ export async function openEmptySqlite(folder: string): Promise<EmptyDatabase> {
   };
   await refuseOccupied();
   return {
+    async tryOut() {
+      const filling = `${file}.filling`;
+      await makePrivate(filling);
+      await rm(filling);
+    },
     async fill(version, tables, settlement) {
       const filling = `${file}.filling`;
       for (const end of ['', '-wal', '-shm', '-journal']) await rm(filling + end, { force: true });
