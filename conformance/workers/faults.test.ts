@@ -1,7 +1,7 @@
 /** What ends a worker, or the primary, under load: nothing that was acknowledged is lost. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +22,12 @@ describe('faults of two workers', { timeout: 120_000 }, () => {
     world = await World.start({ GANTRY_LOG_LEVEL: 'warn', GANTRY_MEASURE: 'off' });
   });
   after(() => world?.stop());
+
+  /** Of all uploads: they grow as soon as a worker takes some. */
+  const storedBytes = (): number =>
+    globSync(join(world.data, 'blobs', '**'))
+      .map((path) => statSync(path, { throwIfNoEntry: false }))
+      .reduce((sum, entry) => sum + (entry?.isFile() ? entry.size : 0), 0);
 
   test('the sockets of the data folder are for this user alone', () => {
     for (const name of ['primary.sock', 'admin.sock'])
@@ -57,10 +63,9 @@ describe('faults of two workers', { timeout: 120_000 }, () => {
     const location = await beginUpload(one.registry, repository);
     const first = await sendChunk(one.registry, location, blob.bytes.subarray(0, 1 << 20), 0);
     const going = expectStatus(first, 202).location();
-    const started = Promise.withResolvers<void>();
+    const before = storedBytes();
     const stuck = async function* () {
       yield blob.bytes.subarray(1 << 20, 2 << 20);
-      started.resolve();
       await new Promise(() => {});
       yield Buffer.alloc(0);
     };
@@ -68,8 +73,7 @@ describe('faults of two workers', { timeout: 120_000 }, () => {
       () => assert.fail('it was answered'),
       () => {},
     );
-    await started.promise;
-    await delay(200);
+    while (storedBytes() === before) await delay(10);
     // It is taken: the other one says so.
     expectStatus(
       await sendChunk(other.registry, going, blob.bytes.subarray(1 << 20, 2 << 20), 1 << 20),
@@ -113,18 +117,16 @@ describe('faults of two workers', { timeout: 120_000 }, () => {
     const repository = `${world.project}/drained`;
     const [one] = await world.each();
     const location = await beginUpload(one!.registry, repository);
-    const sent = Promise.withResolvers<void>();
+    const stored = storedBytes();
     const goOn = Promise.withResolvers<void>();
     const slow = async function* () {
       yield blob.bytes.subarray(0, 1 << 20);
-      sent.resolve();
       await goOn.promise;
       yield blob.bytes.subarray(1 << 20);
     };
     const target = addQuery(location, { digest: blob.digest });
     const push = one!.registry.ask('PUT', target, { headers: octets, body: slow() });
-    await sent.promise;
-    await delay(100);
+    while (storedBytes() === stored) await delay(10);
     const before = world.server.output().length;
     // As a terminal does, and systemd.
     for (const pid of world.workers()) process.kill(pid, 'SIGTERM');
