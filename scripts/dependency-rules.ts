@@ -55,7 +55,11 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'runtimes',
   ],
   // Half of it, by itself for its size: compose.ts alone uses it.
-  'compose-functions.ts': [...common, ...subjects, 'sandboxes', 'http', 'runtimes'],
+  'compose-functions.ts': [
+    ...['compose-engine.ts', ...common, ...subjects, 'sandboxes', 'http', 'runtimes'],
+  ],
+  // Loaded by that half where an engine is.
+  'compose-engine.ts': ['compose-functions.ts', ...common, ...subjects, 'sandboxes'],
   // What every process that serves HTTP has.
   'compose-registry.ts': [...common, ...subjects, 'http'],
   'compose-workers.ts': [...common, 'http', 'workers', 'worker.ts'],

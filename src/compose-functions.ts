@@ -24,29 +24,22 @@ import type { Metadata } from './ports/metadata.ts';
 import { type RuntimeDriver, RuntimeError } from './ports/runtime-driver.ts';
 import { newId } from './projects/ids.ts';
 import { openDockerDriver } from './runtimes/docker/open-docker.ts';
-import { createImageCheck } from './sandboxes/check-image.ts';
-import { type OpenSandboxes, openSandboxes } from './sandboxes/open-sandboxes.ts';
 import type { Activator } from './scheduler/activation.ts';
 import { contractOf, portOf } from './scheduler/contracts/contracts.ts';
-import { createDeployed, createEgress } from './scheduler/deployed.ts';
-import { Deployer } from './scheduler/deployments/deployer.ts';
+import { createDeployed } from './scheduler/deployed.ts';
 import { DeploymentWatch } from './scheduler/deployments/deployment-watch.ts';
-import { createPoolProber } from './scheduler/deployments/pool-prober.ts';
-import { createPrepareImage } from './scheduler/deployments/prepare-image.ts';
-import { Environments } from './scheduler/environment.ts';
 import { functionUrl, withPort } from './scheduler/host-labels.ts';
 import { ImageCache, observedBy } from './scheduler/image-cache.ts';
 import { InvocationQueue } from './scheduler/invoke/invocation-queue.ts';
 import { Invoker } from './scheduler/invoke/invoker.ts';
 import { createKeepers } from './scheduler/keepers.ts';
 import { findMachine, machineTypes } from './scheduler/machine-types.ts';
-import { createFunctionPool, type FunctionPool } from './scheduler/pool/function-pool.ts';
-import { defaultPoolSettings, poolSettings } from './scheduler/pool/pool-deps.ts';
+import type { FunctionPool } from './scheduler/pool/function-pool.ts';
+import { defaultPoolSettings } from './scheduler/pool/pool-deps.ts';
 import { openRecords, type Records } from './scheduler/records/open-records.ts';
 import { createDeploymentPlanner } from './scheduler/reserve.ts';
-import { pause, systemTimers } from './scheduler/timers.ts';
-import { TokenFiles } from './scheduler/token-files.ts';
-import { VolumeKeeper } from './scheduler/volume-keeper.ts';
+import { systemTimers } from './scheduler/timers.ts';
+import type { VolumeKeeper } from './scheduler/volume-keeper.ts';
 
 export interface FunctionsDeps {
   readonly config: Config;
@@ -94,7 +87,7 @@ export async function openFunctions(
   deps: FunctionsDeps,
   opened: (() => Promise<unknown> | unknown)[],
 ): Promise<Functions | undefined> {
-  const { config, metadata, clock, logger, plans, url } = deps;
+  const { config, metadata, clock, logger, url } = deps;
   const { mode, domain, isolation, scaling } = config.functions;
   if (mode === 'off') return undefined;
   const installation = createHash('sha256')
@@ -153,68 +146,20 @@ export async function openFunctions(
   const address = () => withPort(domain, url());
   const watch = new DeploymentWatch(metadata);
   const deployed = createDeployed({ ...metadata, address });
-  let pool: FunctionPool | undefined;
-  let deployer: Deployer | undefined;
-  let volumes: VolumeKeeper | undefined;
-  let sandboxes: OpenSandboxes | undefined;
-  let tokenFiles: TokenFiles | undefined;
   const urlOf = (host: string) => functionUrl(host, { server: url(), address: address() });
-  if (driver) {
-    const files = await TokenFiles.open({
-      ...{ folder: join(config.data, 'run'), identities: deps.credentials, clock, log: logger },
-    });
-    tokenFiles = files;
-    opened.push(() => files.close());
-    const environment = new Environments({
-      ...{ ...metadata, contracts, files },
-      open: (sealed, context) => deps.sealer.unseal(sealed, context),
-      ...{ machines: { of: machineOf }, runtimeVolumes: driver.volumes },
-      region: config.functions.region,
-    });
-    volumes = new VolumeKeeper({ ...metadata, clock, runtime: driver.volumes, log: logger });
-    opened.push(() => volumes?.close());
-    pool = createFunctionPool({
-      ...{ driver, clock, timers: systemTimers, environment, contracts, deployed, observer },
-      ...{ pullCredentials: deps.credentials, identities: deps.credentials, log: logger },
-      ...{ machines: { of: machineOf }, installation, region: config.functions.region },
-      newInstanceId: () => newId('ins'),
-      ...{ settings: poolSettings(config.functions), egressOf: createEgress(metadata) },
-    });
-    const checks = { ...metadata, plans, machines, measuring: config.measure, driver };
-    const opening = await openSandboxes({
-      ...{ ...metadata, driver, clock, log: logger, machines, installation, address },
-      pullCredentials: deps.credentials,
-      newId: () => newId('sbx'),
-      folder: join(config.data, 'tools'),
-      limits: functionLimits.sandbox,
-      checkImage: createImageCheck(checks),
-      region: config.functions.region,
-    });
-    sandboxes = opening;
-    opened.push(() => opening.close());
-    const runs = pool;
-    deployer = new Deployer({
-      ...{ ...metadata, clock, log: logger, plans, machines },
-      onCommit: (listener) => metadata.onCommit(listener),
-      ...{ measuring: config.measure, capabilities: () => driver.capabilities(), address },
-      prepare: createPrepareImage({
-        driver,
-        pullCredentials: deps.credentials,
-        observer,
-        machines,
-        clock,
-      }),
-      prober: createPoolProber(runs),
-      changed: ({ replaced }) => {
-        gateway.changed();
-        if (replaced) runs.retire(replaced);
-        runs.pointersMoved().catch((error: unknown) => {
-          logger.warn('what runs could not be compared', { cause: describe(error) });
-        });
+  // Loaded where an engine is: without one it would only take memory.
+  const engine =
+    driver &&
+    (await (
+      await import('./compose-engine.ts')
+    ).openEngine(
+      {
+        ...{ ...deps, driver, machines, machineOf, contracts, deployed, observer, installation },
+        ...{ address, changed: () => gateway.changed() },
       },
-      pause: (ms, signal) => pause(systemTimers, ms, signal),
-    });
-  }
+      opened,
+    ));
+  const { pool, deployer, volumes, sandboxes, tokenFiles } = engine ?? {};
   const keepers = createKeepers({
     ...{ metadata, clock, timers: systemTimers, pruning: config.functions.pruning },
     proofs: config.functions.domains,

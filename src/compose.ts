@@ -10,7 +10,7 @@ import { createOutboundGuard, type OutboundGuard } from './auth/outbound-guard.t
 import { PolicySimulator } from './auth/policy-simulator.ts';
 import { Sealer } from './auth/sealer.ts';
 import { BrowserSessions } from './auth/sessions.ts';
-import { SignIn } from './auth/sign-in.ts';
+import type { SignIn, SignInDeps } from './auth/sign-in.ts';
 import { TokenExchange } from './auth/token-exchange.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from './auth/trust-presets.ts';
 import { type OwnedFunctions, openOwnedFunctions } from './compose-owner.ts';
@@ -279,12 +279,7 @@ async function compose(
     ...own,
     admin,
     cookies,
-    signIn:
-      config.signIn &&
-      new SignIn({
-        ...{ settings: config.signIn, sessions: metadata.sessions, writer, sealer, clock },
-        ...{ newAccountId: () => newId('acc'), log: logger },
-      }),
+    signIn: await signInOf(config, { sessions: metadata.sessions, writer, sealer, clock, logger }),
     principals: new Principals({
       ...{ identities, login, oidc, sessions: cookies },
       used: registry.used,
@@ -415,6 +410,19 @@ function openPeers(functions: OwnedFunctions, headers: ForwardedHeaders, origins
   const { owners } = functions;
   const leaving = () => functions.leaving;
   return { headers, forwarder: new Forwarder({ owners, headers, from, leaving }) };
+}
+
+async function signInOf(
+  { signIn: settings }: Config,
+  {
+    logger: log,
+    ...deps
+  }: Pick<SignInDeps, 'sessions' | 'writer' | 'sealer' | 'clock'> & { logger: Logger },
+): Promise<SignIn | undefined> {
+  if (!settings) return undefined;
+  // Loaded where there is a provider: its client takes memory.
+  const { SignIn } = await import('./auth/sign-in.ts');
+  return new SignIn({ ...deps, settings, log, newAccountId: () => newId('acc') });
 }
 
 function leaderOf(

@@ -42,7 +42,7 @@ const anonymousSession: Session = { identity: anonymous, access: undefined, expi
  */
 export class Authenticator {
   readonly #cache = new LRUCache<string, Cached>({
-    max: 20_000,
+    // No greatest count beside it (`max`), which would take room for all of them at once.
     maxSize: cacheBytes,
     // The session's access is about as long as the token that says it.
     sizeCalculation: (_session, header) => 2 * header.length + 512,

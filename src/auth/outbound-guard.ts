@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net';
-import { Agent, buildConnector } from 'undici';
+import type { Agent } from 'undici';
 import { RegistryError, refuse } from '../oci/errors.ts';
 
 export interface OutboundRequest {
@@ -107,15 +107,17 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
     };
   };
 
-  const agent = new Agent({
-    connect: (target, callback) =>
-      buildConnector({
-        allowH2: false,
-        maxCachedSessions: 0,
-        timeout: 5000,
-        lookup: guardedLookup(target.hostname, target.port || portOf(target.protocol)),
-      } as buildConnector.BuildOptions)(target, callback),
-  });
+  let closed = false;
+  let agent: Promise<Agent> | undefined;
+  const openAgent = async (): Promise<Agent> => {
+    // Loaded where the first request goes out: many installations send none, and undici takes 9 MB.
+    const { createOutboundAgent } = await import('./outbound-agent.ts');
+    const opened = createOutboundAgent(({ hostname, port, protocol }) =>
+      guardedLookup(hostname, port || portOf(protocol)),
+    );
+    if (closed) await opened.destroy();
+    return opened;
+  };
 
   const inspect = (input: string | URL): URL => {
     const url = parsePlainUrl(String(input));
@@ -145,9 +147,11 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
     },
     async fetch(input, { timeoutMs, maxBytes, truncate = false, headers, body, signal }) {
       const url = inspect(input);
+      agent ??= openAgent();
+      const sender = await agent;
       const timeout = AbortSignal.timeout(timeoutMs);
       try {
-        const response = await agent.request({
+        const response = await sender.request({
           origin: url.origin,
           path: url.pathname + url.search,
           method: body === undefined ? 'GET' : 'POST',
@@ -181,7 +185,10 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
         );
       }
     },
-    close: () => agent.destroy(),
+    async close() {
+      closed = true;
+      await (await agent)?.destroy();
+    },
   };
 }
 

@@ -47,8 +47,7 @@ interface Person {
   readonly name: string;
 }
 
-/** How long somebody may take at the provider. */
-export const flowMs = 10 * 60_000;
+const flowMs = 10 * 60_000;
 const discoveryFreshMs = 10 * 60_000;
 const timeoutSeconds = 10;
 const context = 'sign-in';
@@ -63,6 +62,9 @@ export class SignIn {
   constructor(deps: SignInDeps) {
     this.#deps = deps;
   }
+
+  /** How long somebody may take at the provider, in milliseconds. */
+  readonly flowMs = flowMs;
 
   /** For people: whom they sign in with. */
   get provider(): string {

@@ -20,7 +20,10 @@ const mostHosts = 10_000;
 /** Tells hosts of functions from the registry's. Asked for each request to either. */
 export class FunctionHosts {
   readonly #deps: FunctionHostsDeps;
-  readonly #known = new LRUCache<string, { ours: boolean; at: number }>({ max: mostHosts });
+  readonly #known = new LRUCache<string, { ours: boolean; at: number }>({
+    // By size, since `max` takes room for all of them at once.
+    ...{ maxSize: mostHosts, sizeCalculation: () => 1 },
+  });
 
   constructor(deps: FunctionHostsDeps) {
     this.#deps = deps;

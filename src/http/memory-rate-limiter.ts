@@ -13,7 +13,8 @@ export function createMemoryRateLimiter(
 ): RateLimiter {
   const limiter = new RateLimiterMemory({ points: quota, duration: windowSeconds });
   const recent = new LRUCache<string, true>({
-    max: keys,
+    // A greatest count (`max`) would take room for all of them at once.
+    ...{ maxSize: keys, sizeCalculation: () => 1 },
     dispose: (_value, key, reason) => {
       if (reason === 'evict') void limiter.delete(key);
     },

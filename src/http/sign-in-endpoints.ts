@@ -1,6 +1,5 @@
 import express, { type NextFunction, type Request, type Response, type Router } from 'express';
 import { sameText } from '../auth/sessions.ts';
-import { flowMs } from '../auth/sign-in.ts';
 import { describe, refuse } from '../oci/errors.ts';
 import type { ApiServices } from './api/api-services.ts';
 import { toErrorInfo, toErrorResponse } from './errors.ts';
@@ -58,7 +57,7 @@ export function createSignInRouter(services: ApiServices): Router {
       if (!signIn) throw noProvider();
       const redirectUri = `${origins.of(req).url}${home}/callback`;
       const { url, flow } = await signIn.begin(redirectUri, returnToOf(req.query.return_to));
-      cookies.write(req, res, flowCookie, flow, { maxAgeSeconds: flowMs / 1000 });
+      cookies.write(req, res, flowCookie, flow, { maxAgeSeconds: signIn.flowMs / 1000 });
       res.redirect(303, url);
     }),
   );

@@ -32,7 +32,10 @@ export class OpenUploads {
   });
   readonly #busy = new Set<string>();
   /** Begun by this process and not written to yet: nothing can be stored under their keys. */
-  readonly #untouched = new LRUCache<string, true>({ max: mostUntouched });
+  readonly #untouched = new LRUCache<string, true>({
+    // By size, since `max` takes room for all of them at once.
+    ...{ maxSize: mostUntouched, sizeCalculation: () => 1 },
+  });
   #closed = false;
 
   begun(id: string): void {
