@@ -9,17 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { agrees, held } from '../support/containers.ts';
 import { functionImage } from '../support/images.ts';
+import { answers, lasting } from '../support/recovering.ts';
 import { functionsSuite, type World } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 
 const file = join(tmpdir(), `gantry-kill-at-${process.pid}`);
 const program = join(import.meta.dirname, '..', 'support', 'steps', 'kill-at.ts');
-const settings = {
-  freezeAfterMs: 0,
-  idleMs: { production: 600_000 },
-  maxInstances: 1,
-  graceMs: 500,
-};
 
 const wanted = new RegExp(process.env.GANTRY_TEST_STEPS ?? '');
 const around = (...calls: string[]) =>
@@ -40,18 +35,6 @@ const deploy = around(
 /** Of a request that needs a start, and of what is written down about it. */
 const start = around('create', 'start', 'AppendFunctionLogs');
 const ladder = around('freeze', 'thaw');
-
-async function answers({ gantry, functions }: World, service: string, version: string) {
-  await until(
-    async () => {
-      const { status, body } = await gantry.ask(functions.serviceHost(service), '/');
-      if (status !== 200) throw new Error(`${status} ${body}`);
-      return body === `hello from ${version}\n` || undefined;
-    },
-    `${version} answers`,
-    { withinMs: 90_000, everyMs: 100 },
-  );
-}
 
 /** Asks, as clients do, until the step is reached, or for so long. */
 async function asksOn({ gantry }: World, host: string, forMs = 60_000): Promise<void> {
@@ -86,7 +69,7 @@ functionsSuite({
   tests: {
     'of a deploy': async (world, t) => {
       const { gantry, functions, engine } = world;
-      await functions.service('deploy', settings);
+      await functions.service('deploy', lasting);
       await functions.deploy('deploy', 'latest', functionImage({ version: 'before' }));
       await answers(world, 'deploy', 'before');
       for (const step of deploy) {
@@ -105,7 +88,7 @@ functionsSuite({
 
     'of a start': async (world, t) => {
       const { functions, engine } = world;
-      await functions.service('start', settings);
+      await functions.service('start', lasting);
       const image = functionImage({ version: 'start' });
       const { serviceHost } = await functions.deploy('start', 'latest', image);
       await answers(world, 'start', 'start');
@@ -129,7 +112,7 @@ functionsSuite({
 
     'of freezing and thawing': async (world, t) => {
       const { functions, engine } = world;
-      await functions.service('ladder', { ...settings, freezeAfterMs: 1_000 });
+      await functions.service('ladder', { ...lasting, freezeAfterMs: 1_000 });
       const image = functionImage({ version: 'ladder' });
       const { serviceHost } = await functions.deploy('ladder', 'latest', image);
       for (const step of ladder) {

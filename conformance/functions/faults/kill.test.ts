@@ -9,28 +9,11 @@ import { Random, runSeed } from '../../faults/support/random.ts';
 import { agrees, held, runs } from '../support/containers.ts';
 import { releases } from '../support/engine.ts';
 import { functionImage } from '../support/images.ts';
-import { functionsSuite, type World } from '../support/suite.ts';
+import { answers, lasting } from '../support/recovering.ts';
+import { functionsSuite } from '../support/suite.ts';
 import { until } from '../support/until.ts';
 
 const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 5);
-const settings = {
-  freezeAfterMs: 0,
-  idleMs: { production: 600_000 },
-  maxInstances: 1,
-  graceMs: 500,
-};
-
-async function answers({ gantry, functions }: World, service: string, version: string) {
-  await until(
-    async () => {
-      const { status, body } = await gantry.ask(functions.serviceHost(service), '/');
-      if (status !== 200) throw new Error(`${status} ${body}`);
-      return body === `hello from ${version}\n` || undefined;
-    },
-    `${version} answers`,
-    { withinMs: 90_000, everyMs: 200 },
-  );
-}
 
 functionsSuite({
   name: 'kill -9 of Gantry',
@@ -40,7 +23,7 @@ functionsSuite({
       const { gantry, functions, engine } = world;
       const random = new Random(runSeed());
       t.diagnostic(`GANTRY_TEST_SEED=${random.seed}`);
-      await functions.service('deploy', settings);
+      await functions.service('deploy', lasting);
       await functions.deploy('deploy', 'latest', functionImage({ version: 'before' }));
       await answers(world, 'deploy', 'before');
       for (let round = 0; round < rounds; round += 1) {
@@ -66,7 +49,7 @@ functionsSuite({
       const { gantry, functions, engine } = world;
       const random = new Random(runSeed());
       t.diagnostic(`GANTRY_TEST_SEED=${random.seed}`);
-      await functions.service('start', settings);
+      await functions.service('start', lasting);
       const image = functionImage({ version: 'start' });
       const { serviceHost } = await functions.deploy('start', 'latest', image);
       for (let round = 0; round < rounds; round += 1) {
@@ -89,7 +72,7 @@ functionsSuite({
     'while its function answers: what runs is taken over, not started again': async (world) => {
       const { gantry, functions, engine } = world;
       const image = functionImage({ version: 'adopted' });
-      await functions.service('adopted', settings);
+      await functions.service('adopted', lasting);
       const { serviceHost } = await functions.deploy('adopted', 'latest', image);
       const before = JSON.parse((await gantry.ask(serviceHost, '/state')).body);
       await gantry.halt('SIGKILL');

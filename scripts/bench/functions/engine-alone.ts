@@ -12,7 +12,7 @@ export interface EngineAlone {
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
   remove(id: string): Promise<void>;
-  /** With the credentials of `team:token`. */
+  /** With the credentials of `team:token`; rejects where layers of it were there. */
   pull(reference: string, digest: string, credentials: string): Promise<void>;
   removeImage(reference: string): Promise<void>;
   images(): Promise<readonly { readonly id: string; readonly digests: readonly string[] }[]>;
@@ -113,6 +113,7 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
         'x-registry-auth': auth,
       });
       if (said.includes('"error"')) throw new Error(`pull of ${reference}: ${said.slice(-300)}`);
+      if (said.includes('Already exists')) throw new Error(`layers of ${reference} were there`);
     },
     removeImage: (reference) => call('DELETE', `/images/${encodeURIComponent(reference)}?force=1`),
     async images() {

@@ -1,17 +1,30 @@
 import type { Outcome } from '../../bench.ts';
 import { median } from '../../rounds.ts';
 import { type FunctionsRow, type Rig, until } from '../rig.ts';
+import { startedFrom } from './cold.ts';
 
-/** Nothing of the image is left in the engine. */
+/** For Gantry to create a container ahead, once its last instance has ended. */
+const aheadMs = 10_000;
+
+/**
+ * Nothing of the image is left in the engine. A container that Gantry creates ahead of the next request has to be
+ * waited for: made in between, it would keep the layers unpacked, and the engine's next pull would bring none.
+ */
 async function forget(rig: Rig, service: string, digest: string): Promise<void> {
+  const containers = async () =>
+    (await rig.engine.containers()).filter(({ labels }) => labels['gantry.service'] === service);
+  let endedAt: number | undefined;
   await until(async () => {
-    const containers = await rig.engine.containers();
-    const own = containers.filter(({ labels }) => labels['gantry.service'] === service);
-    return own.every(({ state }) => state !== 'running' && state !== 'frozen') || undefined;
+    const states = (await containers()).map(({ state }) => state);
+    if (states.some((state) => state !== 'created')) return undefined;
+    endedAt ??= performance.now();
+    return states.length > 0 || performance.now() - endedAt > aheadMs || undefined;
   }, 'no instance runs');
-  for (const { id, labels } of await rig.engine.containers()) {
-    if (labels['gantry.service'] === service) await rig.engine.remove(id);
-  }
+  for (const { id } of await containers()) await rig.engine.remove(id);
+  await removeImage(rig, digest);
+}
+
+async function removeImage(rig: Rig, digest: string): Promise<void> {
   for (const { id, digests } of await rig.engine.images()) {
     if (digests.some((one) => one.endsWith(digest))) await rig.engine.removeImage(id);
   }
@@ -33,9 +46,10 @@ async function pulled(rig: Rig, name: 'gzip' | 'zstd'): Promise<Outcome> {
     await engine.connect(id);
     alone.push(performance.now() - begun);
     await engine.remove(id);
-    await forget(rig, name, digest);
+    await removeImage(rig, digest);
     const answer = await rig.ask(order.origin, '/', { host });
     if (answer.status !== 200) throw new Error(`${host}: ${answer.status} ${answer.body}`);
+    if (startedFrom(answer) !== 'pull') throw new Error(`the image of ${host} was there`);
     gantry.push(answer.firstByteMs);
   }
   return {
