@@ -16,7 +16,7 @@ export interface DeletedManifest extends ManifestDetails {
 export const deletedKept = 10_000;
 
 export interface TrashStore {
-  /** Those whose time is not over, the last deleted first, after `after`, at most `limit`. */
+  /** Those whose time is not over and that were not pushed again, the last deleted first, after `after`, at most `limit`. */
   page(
     repositoryId: string,
     now: number,
@@ -34,13 +34,15 @@ export interface RestoredManifest {
   readonly tagsTaken: readonly string[];
   /** Manifests that it names and that came back with it. */
   readonly manifests: readonly Digest[];
+  /** It was in the repository, as after another push: nothing changed. */
+  readonly alreadyThere: boolean;
 }
 
 /** Writes of what was deleted. */
 export interface TrashCommands {
   /**
    * Puts a deleted manifest back, with those that it names and that were deleted, too; each as a push does, with
-   * its tags where they are free. Rejects with `manifest-unknown`, and as `PutManifest` does.
+   * its tags where they are free. Does nothing where it is there. Rejects with `manifest-unknown`, and as `PutManifest` does.
    */
   RestoreManifest: {
     args: { repositoryId: string; digest: Digest; actor: string; limits: CountLimits; now: number };

@@ -43,7 +43,9 @@ export function trashContract(open: (t: { after(fn: () => unknown): void }) => P
     ]);
     assert.equal(await db.manifests.content(put.digest), undefined);
 
-    assert.deepEqual(await restore('one'), { tags: ['a', 'b'], tagsTaken: [], manifests: [] });
+    assert.deepEqual(await restore('one'), {
+      ...{ tags: ['a', 'b'], tagsTaken: [], manifests: [], alreadyThere: false },
+    });
     assert.deepEqual(await db.manifests.details(repositoryId, [put.digest]), [
       { ...before, pushedAt: now + day, pushedBy: 'ops' },
     ]);
@@ -54,7 +56,9 @@ export function trashContract(open: (t: { after(fn: () => unknown): void }) => P
     const { imageCount, tagCount } = (await db.repositories.details(repositoryId))!;
     assert.deepEqual([imageCount, tagCount], [1, 2]);
     assert.deepEqual(await listed(), []);
-    await refused(restore('one'), 'manifest-unknown');
+    const there = { tags: [], tagsTaken: [], manifests: [], alreadyThere: true };
+    assert.deepEqual(await restore('one'), there, 'nothing to do');
+    await refused(restore('none'), 'manifest-unknown');
     const types = await events(db, repositoryId);
     assert.deepEqual(types.slice(-3), ['image.pushed', 'tag.moved', 'tag.moved']);
     const [last] = await db.tags.history(repositoryId, 'a', undefined, 1);
@@ -63,6 +67,28 @@ export function trashContract(open: (t: { after(fn: () => unknown): void }) => P
     const links = [{ repositoryId, digest: blob.digest }];
     const late = until + blobLeaseMs;
     assert.equal((await db.writer.run('CollectLinks', { links, now: late })).count, 0);
+  });
+
+  test('what was pushed again is no deleted one, for lists, plans and restores', async (t) => {
+    const { db, repositoryId, remove, restore, listed } = await openShop(t);
+    const one = manifest(repositoryId, 'one', { tags: ['a', 'b'] });
+    await db.writer.run('PutManifest', one);
+    await db.writer.run('PutManifest', manifest(repositoryId, 'two'));
+    await remove('one');
+    await remove('two');
+    const planned = async () =>
+      (await db.collectionPlan.deleted(repositoryId, undefined, 10)).map((row) => row.digest);
+    const both = [digest('one'), digest('two')].sort();
+    assert.deepEqual([(await listed()).sort(), await planned()], [both, both]);
+    await db.writer.run('PutManifest', { ...one, tags: ['a'] });
+    assert.deepEqual([await listed(), await planned()], [[digest('two')], [digest('two')]]);
+    const before = await events(db, repositoryId);
+    assert.equal((await restore('one')).alreadyThere, true);
+    assert.deepEqual(await events(db, repositoryId), before, 'nothing happened');
+    assert.deepEqual(await db.tags.list(repositoryId, undefined, 10), ['a']);
+    await remove('one', now + 1);
+    const [last] = await db.trash.page(repositoryId, now + 1, undefined, 1);
+    assert.deepEqual([last?.digest, last?.tags], [digest('one'), ['a']]);
   });
 
   test('its blobs stay for as long as it can come back, and no longer', async (t) => {
@@ -91,7 +117,9 @@ export function trashContract(open: (t: { after(fn: () => unknown): void }) => P
     const rules = { immutableTags: ['*'], tagDeletion: false };
     await db.writer.run('SetRepositoryRules', { repositoryId, rules });
     const done = await restore('one', now);
-    assert.deepEqual(done, { tags: ['a', 'c'], tagsTaken: ['b'], manifests: [] });
+    assert.deepEqual(done, {
+      ...{ tags: ['a', 'c'], tagsTaken: ['b'], manifests: [], alreadyThere: false },
+    });
     assert.equal((await db.tags.find(repositoryId, 'b'))?.digest, digest('two'));
   });
 

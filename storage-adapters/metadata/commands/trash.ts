@@ -79,6 +79,13 @@ const find = query<Target & { now: number }, Schema['deleted_manifests']>((db, p
     .where('digest', '=', p('digest'))
     .where('expires_at', '>', p('now')),
 );
+const live = query<Target, { digest: string }>((db, p) =>
+  db
+    .selectFrom('manifests')
+    .select('digest')
+    .where('repository_id', '=', p('repository'))
+    .where('digest', '=', p('digest')),
+);
 const taken = query<{ repository: string; names: string }, { name: string }>((db, p, dialect) =>
   db
     .selectFrom('tags')
@@ -148,6 +155,8 @@ export async function keepDeleted(
 
 export const restoreManifest: Command<'RestoreManifest'> = async (tx, args) => {
   const manifests: Digest[] = [];
+  if (await live.get(tx, { repository: args.repositoryId, digest: args.digest }))
+    return { tags: [], tagsTaken: [], manifests, alreadyThere: true };
   const done = await restore(tx, args, manifests);
   if (!done) {
     throw refuse(
@@ -156,7 +165,7 @@ export const restoreManifest: Command<'RestoreManifest'> = async (tx, args) => {
       'List what can come back: GET …/repositories/{repository}/deleted.',
     );
   }
-  return { ...done, manifests };
+  return { ...done, manifests, alreadyThere: false };
 };
 
 /** Undefined: it is not there. `came`: what came back before it. */

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { CollectionPlanStore, DeletedPart } from '../../../src/ports/collection-plan.ts';
 import { type Executor, query, then } from '../database.ts';
+import { notThere } from '../deleted-rows.ts';
 import { removedProject } from '../removed-place.ts';
 
 const repositories = query<{ after: string; limit: number }, { id: string; name: string }>(
@@ -43,6 +44,7 @@ const deleted = query<{ repository: string; after: string; limit: number }, Dele
     .select(['parts', 'tags', 'expires_at'])
     .where('repository_id', '=', p('repository'))
     .where('digest', '>', p('after'))
+    .where(notThere)
     .orderBy('digest')
     .limit(p('limit')),
 );

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { DeletedManifest, TrashStore } from '../../../src/ports/trash.ts';
 import { type Executor, query, then } from '../database.ts';
+import { notThere } from '../deleted-rows.ts';
 import type { Schema } from '../schema.ts';
 
 type Row = Omit<
@@ -19,6 +20,7 @@ const page = query<
     .select(['pushed_at', 'pushed_by', 'tags', 'deleted_at', 'deleted_by', 'expires_at'])
     .where('repository_id', '=', p('repository'))
     .where('expires_at', '>', p('now'))
+    .where(notThere)
     .where((e) => e(e.refTuple('deleted_at', 'digest'), '<', e.tuple(p('deletedAt'), p('digest'))))
     .orderBy('deleted_at', 'desc')
     .orderBy('digest', 'desc')

@@ -26,10 +26,18 @@ test('what was deleted is listed, comes back, and is pulled again', async (t) =>
   const back = await admin('POST', restore);
   assert.deepEqual(back.body, {
     ...{ digest: index.digest, tags: ['all'], tagsTaken: [], manifests: [one.digest] },
+    alreadyThere: false,
   });
   assert.equal((await admin('GET', '/web/tags/v1')).body.digest, one.digest);
   assert.notEqual((await admin('GET', '/web/tags/latest')).body.digest, one.digest);
-  expectError(await admin('POST', restore), 404, 'NOT_FOUND');
+  const again = await admin('POST', restore);
+  assert.deepEqual(again.body, {
+    ...{ digest: index.digest, tags: [], tagsTaken: [], manifests: [], alreadyThere: true },
+  });
+  expectError(
+    await admin('POST', `/web/deleted/sha256:${'0'.repeat(64)}/restore`),
+    ...([404, 'NOT_FOUND'] as const),
+  );
   const { basic } = await app.token('read');
   const pulled = await app.fetch('/v2/acme/shop/web/manifests/all', {
     headers: { authorization: basic },
@@ -40,6 +48,34 @@ test('what was deleted is listed, comes back, and is pulled again', async (t) =>
   app.world.pass(86_400_000);
   assert.deepEqual((await admin('GET', '/web/deleted')).body.items, []);
   expectError(await admin('POST', restore), 404, 'NOT_FOUND');
+});
+
+test('an image that was pushed again is no deleted one', async (t) => {
+  const { as, app } = await openShop(t);
+  const admin = await as('admin');
+  const one = await pushImage(app, { tags: ['v1', 'old'] });
+  assert.equal((await admin('DELETE', `/web/manifests/${one.digest}`)).status, 204);
+  assert.equal((await admin('GET', '/web/deleted')).body.items.length, 1);
+  const again = await app.fetch('/v2/acme/shop/web/manifests/v1', {
+    ...{ method: 'PUT', body: new Uint8Array(one.bytes) },
+    headers: {
+      authorization: (await app.token('write')).basic,
+      'content-type': one.manifest.mediaType,
+    },
+  });
+  assert.equal(again.status, 201);
+  assert.deepEqual((await admin('GET', '/web/deleted')).body.items, []);
+  const restored = await admin('POST', `/web/deleted/${one.digest}/restore`);
+  assert.equal(restored.status, 200);
+  assert.equal(restored.body.alreadyThere, true);
+  expectError(await admin('GET', '/web/tags/old'), 404, 'NOT_FOUND');
+  // Deleted once more, it is in the list once more.
+  assert.equal((await admin('DELETE', `/web/manifests/${one.digest}`)).status, 204);
+  const { body } = await admin('GET', '/web/deleted');
+  assert.deepEqual(
+    body.items.map(({ tags }: { tags: string[] }) => tags),
+    [['v1']],
+  );
 });
 
 test('where nothing is to come back, nothing is kept', async (t) => {

@@ -36,6 +36,10 @@ const restored = object(
     tags: { ...names, description: 'That point at it again.' },
     tagsTaken: { ...names, description: 'That were set meanwhile, and stay as they are.' },
     manifests: { ...list(digest), description: 'That it names and that came back with it.' },
+    alreadyThere: {
+      type: 'boolean',
+      description: 'The repository held it, as after another push: nothing changed.',
+    },
   },
   { title: 'RestoredManifest' },
 );
@@ -62,7 +66,8 @@ export const deletedRoutes: readonly Route[] = [
     path: `${repositoryPath}/deleted`,
     operationId: 'listDeletedManifests',
     tag: about,
-    summary: 'Deleted manifests that can be restored, the last deleted first.',
+    summary:
+      'Deleted manifests that can be restored, the last deleted first; without those that were pushed again.',
     access: { at: 'repository', action: 'delete' },
     query: pageQuery(),
     replies: { 200: { description: 'A page.', schema: page(deleted, 'DeletedManifestPage') } },
@@ -88,7 +93,7 @@ export const deletedRoutes: readonly Route[] = [
     tag: about,
     summary: 'Puts a deleted manifest back, with its tags where they are free.',
     description:
-      'As a push does: by the limits of the plan. Manifests that it names come back with it. Needs the action push, too.',
+      'As a push does: by the limits of the plan. Manifests that it names come back with it. One that is there, as after another push, stays as it is. Needs the action push, too.',
     access: { at: 'repository', action: 'delete' },
     params: { digest },
     replies: { 200: { description: 'It is back.', schema: restored } },
