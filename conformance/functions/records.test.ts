@@ -100,7 +100,7 @@ functionsSuite({
       await lacking('no-secret', { secrets: { KEY: 'NOT_THERE' } }, /NOT_THERE/);
       await lacking('no-volume', { volumes: [{ name: 'not-there', path: '/v' }] }, /not-there/);
       await lacking('no-machine', { machineType: 'XXL' }, /XXL/);
-      await lacking('no-gpu', { machineType: 'GPU-T4' }, /T4/);
+      await lacking('no-gpu', { machineType: 'GPU-T4' }, /1 GPU T4 where the host has none/);
     },
   },
 });

@@ -34,6 +34,8 @@ export interface FunctionImageOptions {
   readonly extraBytes?: number;
   /** More files, in a layer of their own. */
   readonly files?: readonly TarEntry[];
+  /** More of the image's configuration, as OCI names it, such as `StopSignal`. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 const layerType = {
@@ -64,8 +66,6 @@ export interface RawImageOptions extends Omit<FunctionImageOptions, 'args' | 've
   readonly version?: string;
   readonly entrypoint: readonly string[];
   readonly cmd?: readonly string[];
-  /** More of the image's configuration, as OCI names it, such as `StopSignal`. */
-  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** An image of these layers (tars). */

@@ -5,7 +5,8 @@ import { findLayer, folderBytes, type WritableLayer, writtenBytes } from './laye
 import { isOfContainer } from './local-process.ts';
 
 /**
- * Ends instances whose writable layer is over its limit, where the engine limits none. Every instance is
+ * Ends instances whose writable layer is over its limit, where the engine limits none; where it does, those that
+ * have more than that in volumes that their image declares, which no engine limits. Every instance is
  * measured at the interval; the free space of the engine's disk is looked at four times a second, which costs
  * one system call, and where it falls they are measured at once: so one that writes as fast as it can is
  * ended within about a second, and many idle ones cost next to nothing.
@@ -27,8 +28,8 @@ export interface DiskFull {
 export interface DiskWatchOptions {
   readonly engine: EngineCalls;
   readonly installation: string;
-  /** Whether instances are to be measured; else only `folders`. */
-  readonly instances: boolean;
+  /** Whether the engine itself limits writable layers. */
+  readonly quota: boolean;
   /** Whether containers' processes and files are on this machine, and this process may look at them. */
   readonly local: boolean;
   /** The engine's data folder. */
@@ -85,16 +86,16 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
     const folders = (found.Mounts ?? [])
       .filter(({ Type, Name }) => Type === 'volume' && anonymousVolume.test(Name ?? ''))
       .map(({ Source }) => Source);
-    const { Pid } = found.State;
-    return {
-      id,
-      instanceId: labels[label.instance] ?? '',
-      limit: Number(labels[label.disk]) || Number.POSITIVE_INFINITY,
-      layer:
-        options.local && Pid > 0 && (await isOfContainer(Pid, id))
-          ? await findLayer(Pid, { files: files.filter((path) => path !== undefined), folders })
-          : undefined,
-    };
+    const { Pid: pid } = found.State;
+    const beside = { files: files.filter((path) => path !== undefined), folders };
+    const seen = options.local && pid > 0 && (await isOfContainer(pid, id));
+    const limit = Number(labels[label.disk]) || Number.POSITIVE_INFINITY;
+    const one = { id, instanceId: labels[label.instance] ?? '' };
+    if (!options.quota)
+      return { ...one, limit, layer: seen ? await findLayer(pid, beside) : undefined };
+    if (!seen || folders.length === 0)
+      return { ...one, limit: Number.POSITIVE_INFINITY, layer: undefined };
+    return { ...one, limit, layer: { pid, ...beside } };
   }
 
   /** By the engine's own count where it is not on this machine. */
@@ -150,7 +151,7 @@ export function watchDisks(options: DiskWatchOptions): DiskWatch {
   }
 
   async function measureAll(open: boolean): Promise<void> {
-    if (options.instances) await look();
+    await look();
     const left = [...watched.values()].filter(({ limit }) => Number.isFinite(limit));
     const worker = async () => {
       for (let one = left.pop(); one && !closed; one = left.pop()) {

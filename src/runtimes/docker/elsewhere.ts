@@ -11,7 +11,7 @@ export function missingElsewhere(
   const plain = `The engine at ${name} is reached without TLS: whoever is on the way reads secrets of functions and commands the engine. Start it with --tlsverify, and set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH.`;
   return [
     `The engine at ${name} counts as on another machine: its containers' addresses have to be routed to this one, and its packet filter has to let this machine in (docs/container-engine.md).`,
-    'On an engine elsewhere, a server that listens on 127.0.0.1 alone is not told from none, a command in a sandbox cannot be ended by itself, instances can write to their own token files, and limits of volumes are not kept to.',
+    'On an engine elsewhere, a server that listens on 127.0.0.1 alone is not told from none, a command in a sandbox cannot be ended by itself, instances can write to their own token files, and limits of volumes are not kept to, those that images declare included.',
     ...(tls || isLoopback(host ?? '') ? [] : [plain]),
     ...(pullProblem === undefined ? [] : [pullProblem]),
   ];

@@ -61,7 +61,7 @@ export async function startIsolation(deps: IsolationDeps): Promise<Isolation> {
   const watch = watchDisks({
     engine,
     installation,
-    instances: !deps.diskQuota,
+    quota: deps.diskQuota,
     local: address.local && root && process.platform === 'linux',
     dataRoot: deps.dataRoot,
     intervalMs: settings.diskCheck,

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import type { Digest } from '../../oci/digest.ts';
 import { apiVersion, capabilitiesOf, type EngineInfo, type EngineVersion } from './capabilities.ts';
 import { placeCgroup } from './cgroup.ts';
 import { demux, jsonLines } from './demux.ts';
 import { hasProjectQuota } from './disk-quota.ts';
-import { missingElsewhere, whyNotPulled } from './elsewhere.ts';
-import { type Engine, EngineError } from './engine.ts';
-import { type EngineAddress, findEngine } from './engine-address.ts';
+import type { Engine } from './engine.ts';
+import { findEngine } from './engine-address.ts';
+import { GpuPool } from './gpu-pool.ts';
 import { chooseGpus, gpusInUse, parseGpu } from './gpus.ts';
-import { Images } from './images.ts';
 import { parseListeners } from './local-process.ts';
 
 describe('where the engine is', () => {
@@ -45,57 +43,6 @@ describe('where the engine is', () => {
     const found = findEngine('tcp://[::1]:2375', {});
     assert.ok(typeof found !== 'string');
     assert.deepEqual([found.host, found.port, found.tls], ['::1', 2375, undefined]);
-  });
-});
-
-describe('an engine on another machine', () => {
-  const at = (host: string) => findEngine(host, {}) as EngineAddress;
-  const far = at('tcp://192.0.2.7:2375');
-  for (const address of ['127.0.0.1:5050', 'localhost:5050', '[::1]:5050', '0.0.0.0:5050']) {
-    test(`does not pull from ${address}, which would be itself`, () => {
-      assert.match(whyNotPulled(far, () => address) ?? '', /set GANTRY_PULL_ADDRESS/);
-      assert.equal(
-        whyNotPulled(at('tcp://127.0.0.1:2375'), () => address),
-        undefined,
-      );
-      assert.equal(
-        whyNotPulled(at('unix:///a.sock'), () => address),
-        undefined,
-      );
-    });
-  }
-  test('pulls from elsewhere, and from what is not known yet', () => {
-    assert.equal(
-      whyNotPulled(far, () => 'registry.example.com'),
-      undefined,
-    );
-    const unknown = () => {
-      throw new TypeError('Invalid URL');
-    };
-    assert.equal(whyNotPulled(far, unknown), undefined);
-  });
-  test('a pull that would go wrong is refused before credentials are sent', async () => {
-    const engine = {
-      call: async () => {
-        throw new EngineError(404, 'no such image');
-      },
-      stream: () => assert.fail('credentials are sent'),
-    } as unknown as Engine;
-    const images = new Images({
-      ...{ engine, platform: 'linux/amd64', unpacksZstd: true },
-      ...{ pullAddress: () => '127.0.0.1:5050', pullProblem: () => 'it would be another.' },
-    });
-    const credentials = { username: 'u', password: 'p' };
-    const digest = `sha256:${'0'.repeat(64)}` as Digest;
-    await assert.rejects(images.prepare({ repository: 'a/b/c', digest, credentials }, {}), {
-      ...{ failure: 'pull-failed', message: 'it would be another.' },
-    });
-  });
-  test('what is said without TLS, and on this machine', () => {
-    assert.ok(missingElsewhere(far, undefined).some((one) => /without TLS/.test(one)));
-    const tunnel = missingElsewhere(at('tcp://127.0.0.1:2375'), undefined);
-    assert.ok(!tunnel.some((one) => /without TLS/.test(one)));
-    assert.deepEqual(missingElsewhere(at('unix:///a.sock'), 'a problem'), []);
   });
 });
 
@@ -197,6 +144,18 @@ describe('GPUs', () => {
     test(`${model} is ${name}`, () =>
       assert.deepEqual(parseGpu(information(model)), { uuid: 'GPU-1', name }));
   }
+  test('an engine without the toolkit gives none, and is not asked to', async () => {
+    const engine = {
+      address: { local: true },
+      call: () => assert.fail('the engine is asked'),
+    } as unknown as Engine;
+    const info = { Driver: 'overlay2', DockerRootDir: '/d', NCPU: 2, MemTotal: 4, Runtimes: {} };
+    const pool = await GpuPool.open(engine, info);
+    assert.deepEqual(pool.counts(), {});
+    await assert.rejects(pool.take({ name: 'T4', count: 1 }), {
+      ...{ failure: 'invalid-spec', message: /NVIDIA Container Toolkit is missing/ },
+    });
+  });
   test('each is given to one instance, and what lacks is said', () => {
     const all = ['a', 'b', 'c'].map((uuid) => ({ uuid, name: uuid === 'c' ? 'A100' : 'T4' }));
     const used = gpusInUse([{ Labels: { 'gantry.gpus': 'a' } }, { Labels: null }]);
