@@ -35,13 +35,16 @@ export class GatewayError extends Error {
   }
 }
 
-/** The same for all that is not there, so that it tells nobody what is. */
+/**
+ * The same for all that is not there, so that it tells nobody what is: also for a project whose address lost
+ * its meaning by a second service, which is what people stumble over.
+ */
 export function nothingHere(): GatewayError {
   return new GatewayError(
     404,
     'NOT_FOUND',
     'There is nothing here.',
-    'Addresses of a project, for who may see it: GET /api/v1/teams/<team>/projects/<project>/hosts.',
+    'Who may see a project finds its addresses by GET /api/v1/teams/<team>/projects/<project>/hosts. Where it has several services, each has its own; the address of all needs rewrites.',
   );
 }
 

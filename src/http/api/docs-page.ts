@@ -46,7 +46,7 @@ export function docsPage(routes: readonly Route[]): string {
 <nav aria-label="Sections"><ul>${links.join('')}</ul></nav>
 <main>
 <h1>Gantry API</h1>
-<p class="lead">Teams, projects, repositories, tokens and trust, below <code>/api/v1</code>. Images themselves are pushed and pulled by the OCI distribution protocol, below <code>/v2/</code>.</p>
+<p class="lead">Teams, projects, repositories, functions, tokens and trust, below <code>/api/v1</code>. Images themselves are pushed and pulled by the OCI distribution protocol, below <code>/v2/</code>.</p>
 <ul class="facts">${cards.join('')}</ul>
 ${sections.join('\n')}
 </main></div></body></html>

@@ -35,7 +35,7 @@ export const instanceRoutes: readonly Route[] = [
     method: 'GET',
     path: '/functions',
     operationId: 'getFunctionStatus',
-    tag: 'Meta',
+    tag: 'Installation',
     summary: 'Whether pushed images run here, on what, and what is missing.',
     access: { at: 'signed-in' },
     replies: { 200: { description: 'As it is now.', schema: status } },
