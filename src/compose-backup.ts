@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { lockFolder, makePrivate } from '../storage-adapters/metadata/folder-lock.ts';
 import { schemaVersion } from '../storage-adapters/metadata/migrations/migrate.ts';
-import { holdBytes, releaseBytes } from '../storage-adapters/metadata/rows/hold.ts';
+import { holdBytes, postgresNow, releaseBytes } from '../storage-adapters/metadata/rows/hold.ts';
 import {
   type DatabasePlace,
   openEmptyDatabase,
@@ -217,6 +217,7 @@ async function moveTo(
 /** Replicas of other machines, which do not hold this folder's lock. */
 async function refuseReplicas(source: Config): Promise<void> {
   if (source.databaseUrl === undefined) return;
+  const now = await postgresNow(source.databaseUrl);
   const snapshot = await openSnapshot(placeOf(source));
   try {
     const table = snapshot.tables.find(({ name }) => name === 'leases');
@@ -224,7 +225,7 @@ async function refuseReplicas(source: Config): Promise<void> {
     const at = (name: string) => table.columns.findIndex((column) => column.name === name);
     for await (const rows of snapshot.rows(table)) {
       const alive = rows.some(
-        (row) => row[at('name')] === 'maintenance' && Number(row[at('expires_at')]) > Date.now(),
+        (row) => row[at('name')] === 'maintenance' && Number(row[at('expires_at')]) > now,
       );
       if (!alive) continue;
       throw refuse(

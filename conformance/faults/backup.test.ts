@@ -243,3 +243,24 @@ test('killed at any moment and run again, a backup, a restore and moves are whol
     }
   });
 });
+
+test('replicas are not moved while one of them runs, wherever the command runs', async (t) => {
+  const obstacle = postgresObstacle();
+  if (obstacle) return t.skip(obstacle);
+  const folder = await folderOf(t);
+  const postgres = await startPostgres();
+  t.after(() => postgres.stop());
+  const replica = join(folder, 'replica');
+  const env = {
+    ...{ GANTRY_DATABASE_URL: postgres.url, GANTRY_SECRET_KEY: 'ab'.repeat(32) },
+    GANTRY_BLOBS: join(folder, 'blobs'),
+  };
+  const server = await serve(t, replica, env);
+  // In a folder of its own: no lock tells of the replica.
+  const here = { ...env, GANTRY_DATA: join(folder, 'here') };
+  const to = ['move', '--to-database', 'sqlite', '--to-storage', 'filesystem'];
+  const move = [...to, '--to-data', join(folder, 'embedded')];
+  assert.match(await refused(move, here), /A replica of the installation runs/);
+  await server.end('SIGTERM');
+  assert.equal((await run<{ moved: boolean }>(move, here)).moved, true);
+});

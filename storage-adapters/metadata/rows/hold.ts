@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LeaseName } from '../../../src/ports/leases.ts';
 import { acquireLease, releaseLease } from '../commands/leases.ts';
-import type { Executor } from '../database.ts';
+import { type Executor, query } from '../database.ts';
 import { openSqlite, SqliteExecutor } from '../dialects/sqlite.ts';
 import { appliedVersion, schemaVersion } from '../migrations/migrate.ts';
 import type { DatabasePlace } from './open-rows.ts';
@@ -21,6 +21,14 @@ export async function holdBytes(
 
 export async function releaseBytes(place: DatabasePlace, name: LeaseName): Promise<void> {
   await write(place, (tx) => releaseLease(tx, { name, holder: name }));
+}
+
+const clockOf = query<object, { now: number }>((db, _p, { now }) => db.selectNoFrom(now.as('now')));
+
+/** Milliseconds by the clock of a Postgres, which leases are held by. */
+export async function postgresNow(url: string): Promise<number> {
+  const { withPostgres } = await import('./postgres-rows.ts');
+  return withPostgres(url, async (tx) => (await clockOf.get(tx, {}))!.now);
 }
 
 async function write(

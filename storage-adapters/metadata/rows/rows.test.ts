@@ -9,6 +9,7 @@ import { readDump, writeDump } from '../../../src/maintenance/backup/dump-file.t
 import type { Cell, Row, Settlement, Snapshot, TableShape } from '../../../src/ports/rows.ts';
 import { schemaVersion } from '../migrations/migrate.ts';
 import { openSqliteMetadata } from '../sqlite.ts';
+import { postgresNow } from './hold.ts';
 import { openEmptyDatabase, openSnapshot, originOf } from './open-rows.ts';
 import { treatments } from './settle.ts';
 import { shapesOf } from './shapes.ts';
@@ -156,6 +157,16 @@ test('a fill that fails leaves nothing, on both', async (t) => {
     await whole.close();
     assert.equal((await factsOf(await openSnapshot(place))).get('teams')?.length, 3);
   }
+});
+
+test("Postgres' own clock is told in milliseconds", async (t) => {
+  const skip = postgresObstacle();
+  if (skip) return t.skip(skip);
+  const postgres = await startPostgres();
+  t.after(() => postgres.stop());
+  const before = Date.now();
+  const now = await postgresNow(postgres.url);
+  assert.ok(now >= before - 1 && now <= Date.now() + 1, `${now} after ${before}`);
 });
 
 test('what was sent or given since is not sent or given again after a restore', async (t) => {
