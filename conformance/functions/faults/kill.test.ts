@@ -18,6 +18,8 @@ const rounds = Number(process.env.GANTRY_TEST_ROUNDS ?? 5);
 functionsSuite({
   name: 'kill -9 of Gantry',
   releases,
+  // A network is kept for a minute after its last container.
+  sideBySide: true,
   tests: {
     'at any moment of a deploy': async (world, t) => {
       const { gantry, functions, engine } = world;

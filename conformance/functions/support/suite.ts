@@ -30,6 +30,8 @@ export interface FunctionsSuite {
   readonly name: string;
   /** Docker 29 alone unless given. */
   readonly releases?: readonly DockerRelease[];
+  /** All releases at once, for a suite that waits for minutes; its tests stay in order on each. */
+  readonly sideBySide?: boolean;
   readonly obstacle?: () => string | undefined;
   /** How the engine is started, where that is not as usual; and what has to be taken away after it. */
   readonly engine?: (sandbox: Sandbox) => EngineOptions & { readonly after?: () => void };
@@ -41,9 +43,14 @@ export interface FunctionsSuite {
 }
 
 export function functionsSuite(suite: FunctionsSuite): void {
+  if (suite.sideBySide) describe(suite.name, { concurrency: true }, () => suiteOnEach(suite));
+  else suiteOnEach(suite);
+}
+
+function suiteOnEach(suite: FunctionsSuite): void {
   for (const release of suite.releases ?? [docker29]) {
     const skip = firstObstacle(engineObstacle(release), needsServerProgram(), suite.obstacle?.());
-    describe(`${suite.name} on ${release.name}`, () => {
+    describe(`${suite.name} on ${release.name}`, { concurrency: 1 }, () => {
       let world: (World & { close(): Promise<void> }) | undefined;
       if (!skip) {
         before(async () => {
