@@ -13,6 +13,7 @@ import { scale } from './008-scale.ts';
 import { peers } from './009-peers.ts';
 import { domains } from './010-domains.ts';
 import { removedVolumes } from './011-removed-volumes.ts';
+import { deploymentIndexes } from './012-deployment-indexes.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
@@ -27,6 +28,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   peers,
   domains,
   removedVolumes,
+  deploymentIndexes,
 ];
 
 export const schemaVersion = migrations.length;

@@ -13,6 +13,7 @@ import type {
 import { type Executor, query, then } from '../database.ts';
 import type { Builder } from '../schema.ts';
 import type { FunctionSchema } from '../schema-functions.ts';
+import { prunableRows } from './prunable-deployments.ts';
 
 type Row = FunctionSchema['deployments'] & { team_id: string };
 type PointerRow = FunctionSchema['environment_pointers'];
@@ -66,63 +67,6 @@ const latestOf = query<ServicePlace, Row>((db, p) =>
     .where('d.service_id', '=', p('service'))
     .orderBy('d.number', 'desc')
     .limit(1),
-);
-interface PruneArgs {
-  before: number;
-  keep: number;
-  project: string | null;
-  limit: number;
-}
-const prunable = query<PruneArgs, Row>((db, p) =>
-  db
-    .selectFrom((e) =>
-      e
-        .selectFrom('deployments as o')
-        .select(['o.id', 'o.environment', 'o.name', 'o.project_id'])
-        .select(
-          sql<number>`row_number() over (partition by o.project_id, o.environment, o.name, o.service_id, case when o.state = 'ready' then 1 else 0 end order by o.number desc)`.as(
-            'place',
-          ),
-        )
-        .where((w) =>
-          w.or([
-            w(sql`cast(${p('project')} as text)`, 'is', null),
-            w('o.project_id', '=', sql<string>`${p('project')}`),
-          ]),
-        )
-        .as('r'),
-    )
-    .innerJoin('deployments as d', 'd.id', 'r.id')
-    .innerJoin('projects as p', 'p.id', 'd.project_id')
-    .leftJoin('environment_pointers as e', (join) =>
-      join
-        .onRef('e.project_id', '=', 'r.project_id')
-        .onRef('e.environment', '=', 'r.environment')
-        .onRef('e.name', '=', 'r.name'),
-    )
-    .selectAll('d')
-    .select('p.team_id')
-    .where('d.created_at', '<', p('before'))
-    .where('d.state', 'in', ['ready', 'failed', 'superseded', 'deleted'])
-    .where((w) =>
-      w.or([
-        w('r.place', '>', p('keep')),
-        w.and([w('d.environment', '=', 'preview'), w('e.deployment_id', 'is', null)]),
-      ]),
-    )
-    .where((w) =>
-      w.not(
-        w.exists(
-          w
-            .selectFrom('environment_pointers as n')
-            .select('n.name')
-            .whereRef('n.deployment_id', '=', 'd.id'),
-        ),
-      ),
-    )
-    .orderBy('d.created_at')
-    .orderBy('d.id')
-    .limit(p('limit')),
 );
 const inStates = query<{ states: string; limit: number }, Row>((db, p, dialect) =>
   joined(db)
@@ -239,8 +183,7 @@ export function deploymentsStore(db: Executor): Deployments {
         latestOf.get(db, { project, environment, name, service }),
         (row) => row && toDeployment(row),
       ),
-    prunable: ({ before, keep, projectId: project = null }, limit) =>
-      then(prunable.all(db, { before, keep, project, limit }), (rows) => rows.map(toDeployment)),
+    prunable: async (rule, limit) => (await prunableRows(db, rule, limit)).map(toDeployment),
     inStates: (states, limit) =>
       then(inStates.all(db, { states: JSON.stringify(states), limit }), (rows) =>
         rows.map(toDeployment),

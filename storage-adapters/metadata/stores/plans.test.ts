@@ -9,6 +9,7 @@ import type { RepositoryListing } from '../../../src/ports/repositories.ts';
 import type { CompiledStatement, Executor } from '../database.ts';
 import { sqliteDialect } from '../dialects/sqlite.ts';
 import { openSqliteMetadata } from '../sqlite.ts';
+import { deploymentsStore } from './deployments.ts';
 import { manifestsStore } from './manifests.ts';
 import { repositoriesStore } from './repositories.ts';
 import { tagsStore } from './tags.ts';
@@ -27,23 +28,26 @@ after(async () => {
 });
 
 /** How SQLite would run what `use` asks for. */
-function planOf(use: (executor: Executor) => unknown): string[] {
+async function planOf(use: (executor: Executor) => unknown): Promise<string[]> {
   let plan: string[] | undefined;
   const explain = ({ sql, parameters }: CompiledStatement): unknown[] => {
     const rows = database
       .prepare(`EXPLAIN QUERY PLAN ${sql}`)
       .all(...parameters.map(() => null)) as { detail: string }[];
-    plan = rows.map((row) => row.detail);
+    // Of the first: what follows reads on from where it ended.
+    plan ??= rows.map((row) => row.detail);
     return [];
   };
   const never = () => assert.fail('lists only read rows');
-  use({ dialect: sqliteDialect, all: explain, get: never, run: never });
+  const get = (statement: CompiledStatement) => void explain(statement);
+  await use({ dialect: sqliteDialect, all: explain, get, run: never });
   assert.ok(plan, 'nothing was asked for');
   return plan;
 }
 
 const digests = ['sha256:0' as Digest];
 const both = ['asc', 'desc'] as const;
+const place = { projectId: 'p', environment: 'preview', name: 'main' } as const;
 
 const list = (db: Executor, listing: Omit<RepositoryListing, 'limit'>) =>
   repositoriesStore(db).list('p', { ...listing, limit: 9 });
@@ -112,12 +116,32 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
     (db) => manifestsStore(db).childImages('r', digests),
     /^SEARCH f USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,
   ],
+  [
+    'the last deployment of a service',
+    (db) => deploymentsStore(db).latestOf({ ...place, serviceId: 's' }),
+    /^SEARCH d USING INDEX deployments_by_service \(project_id=\? AND environment=\? AND name=\? AND service_id=\?\)$/,
+  ],
+  [
+    'deployments that are due, the oldest first',
+    (db) => deploymentsStore(db).prunable({ before: 5, keep: 2 }, 9),
+    /^SEARCH d USING INDEX deployments_by_age \(\(created_at,id\)>\(\?,\?\) AND created_at<\?\)$/,
+  ],
+  [
+    'the oldest deployment that stays, of a service',
+    async (db) => {
+      const all = () => [{ state: 'ready', runs: null, service_id: 's' }];
+      const store = deploymentsStore({ ...db, all });
+      // What is found has no columns to show.
+      await assert.rejects(async () => store.prunable({ before: 5, keep: 2 }, 9), SyntaxError);
+    },
+    /^SEARCH deployments USING INDEX deployments_by_service \(project_id=\? AND environment=\? AND name=\? AND service_id=\?\)$/,
+  ],
 ];
 
 describe('a list is a range of an index: nothing is read that is not shown, and nothing is sorted', () => {
   for (const [title, use, walked] of cases)
-    test(title, () => {
-      const plan = planOf(use);
+    test(title, async () => {
+      const plan = await planOf(use);
       const shown = plan.join('\n');
       assert.ok(
         plan.some((step) => walked.test(step)),
