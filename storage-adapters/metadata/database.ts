@@ -19,6 +19,8 @@ export interface Dialect {
   readonly now: RawBuilder<number>;
   /** The strings of a JSON array parameter, as a one-column (`value`) table expression. */
   elements(json: string): RawBuilder<{ value: string }>;
+  /** Whether `column` is one of the strings of a JSON array parameter: each is looked up in an index that begins so. */
+  among(column: string, json: string): RawBuilder<boolean>;
 }
 
 /** A query's SQL and where its parameters come from. */

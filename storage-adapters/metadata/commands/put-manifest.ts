@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { refuse } from '../../../src/oci/errors.ts';
 import type { PutManifestArgs } from '../../../src/ports/commands.ts';
@@ -9,22 +10,24 @@ import { reserveDeployments } from './reserve-deployments.ts';
 import { emitMoved, moveTag } from './tags.ts';
 import { checkStorage } from './usage.ts';
 
+/** One look-up for each: of `not exists` Postgres would make a join with all that the repository holds. */
 const missingBlobs = query<{ repository: string; digests: string }, { value: string }>(
   (db, p, dialect) =>
     db
       .selectFrom(dialect.elements(p('digests')).as('wanted'))
       .select('wanted.value')
       .where((e) =>
-        e.not(
-          e.exists(
-            e
-              .selectFrom('blob_links as l')
-              .innerJoin('blobs as b', 'b.digest', 'l.digest')
-              .select('l.digest')
-              .where('l.repository_id', '=', p('repository'))
-              .whereRef('l.digest', '=', 'wanted.value')
-              .where('b.quarantined_at', 'is', null),
-          ),
+        e(
+          e
+            .selectFrom('blob_links as l')
+            .innerJoin('blobs as b', 'b.digest', 'l.digest')
+            .select('l.digest')
+            .where('l.repository_id', '=', p('repository'))
+            .whereRef('l.digest', '=', 'wanted.value')
+            .where('b.quarantined_at', 'is', null)
+            .limit(sql.lit(1)),
+          'is',
+          null,
         ),
       ),
 );
@@ -35,14 +38,15 @@ export const missingManifests = query<{ repository: string; digests: string }, {
       .selectFrom(dialect.elements(p('digests')).as('wanted'))
       .select('wanted.value')
       .where((e) =>
-        e.not(
-          e.exists(
-            e
-              .selectFrom('manifests')
-              .select('digest')
-              .where('repository_id', '=', p('repository'))
-              .whereRef('digest', '=', 'wanted.value'),
-          ),
+        e(
+          e
+            .selectFrom('manifests')
+            .select('digest')
+            .where('repository_id', '=', p('repository'))
+            .whereRef('digest', '=', 'wanted.value')
+            .limit(sql.lit(1)),
+          'is',
+          null,
         ),
       ) as never,
 );

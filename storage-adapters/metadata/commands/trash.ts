@@ -91,9 +91,7 @@ const taken = query<{ repository: string; names: string }, { name: string }>((db
     .selectFrom('tags')
     .select('name')
     .where('repository_id', '=', p('repository'))
-    .where('name', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('names')).as('wanted')).select('wanted.value'),
-    )
+    .where(dialect.among('name', p('names')))
     .orderBy('name'),
 );
 const prune = query<Target>((db, p) =>

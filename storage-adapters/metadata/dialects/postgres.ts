@@ -28,6 +28,9 @@ export const postgresDialect: Dialect = {
   clustered: undefined,
   now: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as int8)`,
   elements: (json) => sql<{ value: string }>`json_array_elements_text(cast(${json} as json))`,
+  // Of a table of texts a prepared plan, which knows no values, would join all rows of the largest repository.
+  among: (column, json) =>
+    sql<boolean>`${sql.ref(column)} = any(array(select json_array_elements_text(cast(${json} as json))))`,
 };
 
 const int8 = 20;

@@ -26,6 +26,8 @@ export const sqliteDialect: Dialect = {
   clustered: sql`without rowid`,
   now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   elements: (json) => sql<{ value: string }>`json_each(${json})`,
+  among: (column, json) =>
+    sql<boolean>`${sql.ref(column)} in (select wanted.value from json_each(${json}) as wanted)`,
 };
 
 /**

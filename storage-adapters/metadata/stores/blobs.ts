@@ -30,9 +30,7 @@ const many = query<{ repository: string; digests: string }, BlobColumns>((db, p,
     .select(['b.digest', 'b.key', 'b.size'])
     .where('l.repository_id', '=', p('repository'))
     .where('b.quarantined_at', 'is', null)
-    .where('l.digest', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    ),
+    .where(dialect.among('l.digest', p('digests'))),
 );
 /** Links looked through for one that the caller may read: others' repositories may hold it by the hundred thousand. */
 const mostLinks = 1_000;
@@ -77,9 +75,7 @@ const measures = query<{ digests: string }, Schema['measures']>((db, p, dialect)
   db
     .selectFrom('measures')
     .selectAll()
-    .where('digest', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    )
+    .where(dialect.among('digest', p('digests')))
     .orderBy('digest')
     .orderBy('compression'),
 );

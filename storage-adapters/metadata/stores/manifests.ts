@@ -44,9 +44,7 @@ const many = query<{ repository: string; digests: string }, ManifestColumns>((db
     .selectFrom('manifests')
     .select(['digest', 'media_type', 'size'])
     .where('repository_id', '=', p('repository'))
-    .where('digest', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    ),
+    .where(dialect.among('digest', p('digests'))),
 );
 const content = query<{ digest: string }, { bytes: Uint8Array }>((db, p) =>
   db.selectFrom('manifest_contents').select('bytes').where('digest', '=', p('digest')),
@@ -70,9 +68,7 @@ const details = query<{ repository: string; digests: string }, DetailColumns>((d
     .selectFrom('manifests')
     .select(detailColumns)
     .where('repository_id', '=', p('repository'))
-    .where('digest', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    ),
+    .where(dialect.among('digest', p('digests'))),
 );
 const newest = query<
   { repository: string; pushedAt: number; digest: string; limit: number },
@@ -115,9 +111,7 @@ const childImages = query<{ repository: string; digests: string }, ChildColumns>
     .where('f.repository_id', '=', p('repository'))
     .where('f.kind', '=', 'manifest')
     .where('m.platform', 'is not', null)
-    .where('f.digest', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-    ),
+    .where(dialect.among('f.digest', p('digests'))),
 );
 
 interface ReferrerColumns extends ManifestColumns {

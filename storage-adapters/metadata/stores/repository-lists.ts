@@ -97,9 +97,7 @@ const endsOf = ofEach(ended);
 const named = query<{ project: string; names: string }, Row>((db, p, dialect) =>
   all(db)
     .where('r.project_id', '=', p('project'))
-    .where('r.name', 'in', (e) =>
-      e.selectFrom(dialect.elements(p('names')).as('wanted')).select('wanted.value'),
-    ),
+    .where(dialect.among('r.name', p('names'))),
 );
 
 /** Names looked at in one read. */

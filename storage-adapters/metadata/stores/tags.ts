@@ -94,9 +94,7 @@ const images = query<{ repository: string; digests: string }, Image & { digest: 
       .selectFrom('manifests')
       .select(['digest', 'media_type', 'size', 'image_size', 'platform'])
       .where('repository_id', '=', p('repository'))
-      .where('digest', 'in', (e) =>
-        e.selectFrom(dialect.elements(p('digests')).as('wanted')).select('wanted.value'),
-      ),
+      .where(dialect.among('digest', p('digests'))),
 );
 
 async function withImages(db: Executor, repository: string, rows: readonly Own[]): Promise<Row[]> {
