@@ -102,6 +102,7 @@ export async function openFunctions(
       network: { pool: isolation.network, subnetBits: isolation.subnetBits },
       dns: isolation.dns,
       bucketFolder: join(config.data, 'buckets'),
+      fileFolders: [join(config.data, 'run'), join(config.data, 'tools')],
       isolation: {
         ...isolation,
         publicUrls: config.publicUrl ? [config.publicUrl] : [],

@@ -5,6 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { openDockerDriver } from '../../src/runtimes/docker/open-docker.ts';
 import { makeSandbox } from '../clients/support/sandbox.ts';
 import { firstObstacle } from '../clients/support/suite.ts';
+import { tar } from '../clients/support/tar.ts';
+import { ask } from './support/ask.ts';
 import { held } from './support/containers.ts';
 import { docker29, engineObstacle } from './support/engine.ts';
 import { Functions } from './support/functions-api.ts';
@@ -143,6 +145,37 @@ describe('an engine on another machine', { ...(skip ? { skip } : {}) }, () => {
     assert.equal((await state()).started, started, 'it was taken over, frozen');
     await until(async () => (await token()) !== first || undefined, 'its token was renewed');
     assert.match(await token(), /^[\w-]+\.[\w-]+\.[\w-]+$/);
+  });
+
+  test('a sandbox waits by a program that is copied into it, and runs commands', async () => {
+    const { functions, gantry } = world;
+    const { repository } = gantry;
+    await gantry.push(repository('tools'), 'v1', functionImage({ version: 'tools' }));
+    const made = await functions.project<{ id: string }>('POST', '/sandboxes', {
+      image: 'tools:v1',
+      machineType: 'XS',
+    });
+    const path = `/api/v1/teams/${gantry.teamSlug}/projects/${gantry.projectSlug}/sandboxes/${made.id}`;
+    const headers = { authorization: `Bearer ${gantry.token}` };
+    const archive = tar([{ name: 'note', bytes: Buffer.from('written there'), mode: 0o644 }]);
+    const written = await ask(gantry.origin, `${path}/files?path=/tmp`, {
+      ...{ method: 'PUT', body: archive },
+      headers: { ...headers, 'content-type': 'application/x-tar' },
+    });
+    assert.equal(written.status, 204, written.body);
+    const read = await ask(gantry.origin, `${path}/files?path=/tmp/note`, { headers });
+    assert.ok(read.body.includes('written there'));
+    const run = (command: readonly string[]) =>
+      ask(gantry.origin, `${path}/exec`, {
+        ...{ method: 'POST', body: JSON.stringify({ command }) },
+        headers: { ...headers, 'content-type': 'application/json' },
+      });
+    assert.match((await run(['/server', 'sleep', '1ms'])).body, /"exit":0/);
+    assert.match(
+      (await run(['/server', '-none'])).body,
+      /flag provided but not defined.*"exit":2/s,
+    );
+    await functions.project('DELETE', `/sandboxes/${made.id}`);
   });
 
   test('A44: one that writes more than it may is ended, by the count of the engine', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { InstanceSpec, RuntimeError } from '../../ports/runtime-driver.ts';
@@ -10,6 +10,8 @@ type Files = InstanceSpec['files'];
 export interface CopiedFilesOptions {
   /** Unpacks a tar below the root of a container. Rejects with `RuntimeError`. */
   readonly write: (id: string, tar: Readable) => Promise<void>;
+  /** Folders of this machine that such files lie in: nothing else goes into a container that is found. */
+  readonly folders: readonly string[];
   /** Milliseconds between two looks whether they changed. */
   readonly everyMs: number;
 }
@@ -35,9 +37,17 @@ export class CopiedFiles {
     await this.#copy(id);
   }
 
-  /** One that is found there, as by an earlier process: what it has is not known. */
+  /**
+   * One that is found there, as by an earlier process: what it has is not known. Its label says what belongs into
+   * it, and whoever commands the engine may have written that: not to be given other files of this machine.
+   */
   follow(id: string, files: Files): void {
     if (files.length === 0 || this.#kept.has(id)) return;
+    const below = (source: string) =>
+      this.#options.folders.some((folder) =>
+        resolve(source).startsWith(`${resolve(folder)}${sep}`),
+      );
+    if (!files.every(({ source }) => below(source))) return;
     this.#kept.set(id, { files, copied: '', busy: false });
     void this.#copy(id).catch(() => {});
   }

@@ -95,5 +95,20 @@ function of(
 
 /** Undefined where none are copied, but mounted. */
 function copiedFiles(text: string | undefined): { path: string; source: string }[] | undefined {
-  return text ? (JSON.parse(text) as { path: string; source: string }[]) : undefined;
+  if (!text) return undefined;
+  const found = textToJson(text);
+  const isFile = (one: unknown): one is { path: string; source: string } => {
+    const { path, source } = (one ?? {}) as Record<string, unknown>;
+    return typeof path === 'string' && typeof source === 'string';
+  };
+  return Array.isArray(found) ? found.filter(isFile) : undefined;
+}
+
+/** Undefined where others wrote what is none. */
+function textToJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -39,6 +39,8 @@ export interface DockerDriverOptions {
   /** After this an engine that does not answer a call counts as hung, in milliseconds. */
   readonly callLimit?: number;
   readonly probeLimit?: number;
+  /** Folders of this machine that files of instances lie in. */
+  readonly fileFolders?: readonly string[];
   /** Where files of instances are copied, whether they changed is looked at after this, in milliseconds. */
   readonly filesCheck?: number;
   /** The range that projects' networks are cut from, and the prefix length of one. */
@@ -108,6 +110,7 @@ export async function openDockerDriver(
     ? undefined
     : new CopiedFiles({
         write: (id, tar) => writeArchive(engine, { id, path: '/', tar, stall: deadline }),
+        folders: options.fileFolders ?? [],
         everyMs: options.filesCheck ?? 10_000,
       });
   const instances = new Instances({
