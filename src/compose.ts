@@ -38,6 +38,7 @@ import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
 import type { Origins } from './http/origin.ts';
 import { listen } from './http/server.ts';
 import { SessionCookies } from './http/session-cookies.ts';
+import { CollectionDesk } from './maintenance/collection-desk.ts';
 import { CollectionPlans } from './maintenance/collection-plan.ts';
 import { Collector } from './maintenance/collector.ts';
 import { Leader, leadsAlone } from './maintenance/leader.ts';
@@ -226,13 +227,14 @@ async function compose(
     settings: config,
   });
   opened.push(() => events.close());
+  const collectionFailed = (cause: unknown) =>
+    logger.warn('collection failed, will be tried again', { cause: describe(cause) });
   const collector = new Collector(
     {
       ...{ collection: metadata.collection, writer, clock, delayMs: config.collectDelay, leads },
       newId: () => newId('col'),
       discarded: () => sweeper.wake(),
-      failed: (cause) =>
-        logger.warn('collection failed, will be tried again', { cause: describe(cause) }),
+      failed: collectionFailed,
       freed: (bytes) => metrics.collected.inc(bytes),
     },
     config.collectInterval || undefined,
@@ -268,6 +270,10 @@ async function compose(
     volumes: () => functions?.current.volumes,
     scrub,
     collectionPlans,
+    collections: new CollectionDesk({
+      ...{ run: () => collector.run(), goesOn: true },
+      ...{ newId: () => newId('col'), failed: collectionFailed },
+    }),
     audit: (entry) => audit.record(recordOfSocket(entry)),
   });
   const sessions = new BrowserSessions({
@@ -443,6 +449,15 @@ export async function openOffline(
   const metadata = await openMetadata({ folder: config.data, databaseUrl: config.databaseUrl });
   const outbound = createOutboundGuard({ allow: config.outboundAllow });
   const url = config.publicUrl ?? `http://${config.host}:${config.port}`;
+  const complain = (cause: unknown) => process.emitWarning(describe(cause));
+  const collector = new Collector(
+    {
+      ...{ collection: metadata.collection, writer: metadata.writer, clock: systemClock },
+      ...{ delayMs: config.collectDelay, newId: () => newId('col') },
+      ...{ discarded: () => {}, failed: complain },
+    },
+    undefined,
+  );
   const admin = adminOf(config, metadata, outbound, {
     keys: keyRingsOf(config, metadata, systemClock, await loadSecretKey(config)),
     ownIssuer: () => url,
@@ -450,6 +465,11 @@ export async function openOffline(
     volumes: () => undefined,
     scrub: openScrubDesk(config, metadata, systemClock),
     collectionPlans: new CollectionPlans(metadata.collectionPlan, systemClock),
+    // The next server removes the bytes.
+    collections: new CollectionDesk({
+      ...{ run: () => collector.run(), goesOn: false },
+      ...{ newId: () => newId('col'), failed: complain },
+    }),
   });
   return {
     admin,
@@ -471,6 +491,7 @@ function adminOf(
     scrub: ScrubControl;
     volumes: AdminDeps['volumes'];
     collectionPlans: CollectionPlanner;
+    collections: AdminDeps['collections'];
     audit?: (entry: AuditEntry) => void;
   },
 ): Admin {

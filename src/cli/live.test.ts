@@ -104,3 +104,27 @@ test('a server that closes the connection: the caller is told that the outcome i
   assert.equal(code, 1);
   assert.match(JSON.parse(err).error.message, /closed the connection; whether it did/);
 });
+
+test('a collection is begun, waited for and told, by a server and without one', async (t) => {
+  const own = await startServer();
+  t.after(() => own.stop());
+  const run = (...args: string[]) => gantry(own.dataFolder, 'collection', ...args);
+  const done = await run('run');
+  assert.equal(done.code, 0, done.err);
+  const { id, state } = done.result;
+  assert.deepEqual([state, done.result.run.dryRun], ['done', false]);
+  assert.deepEqual((await run('show', id)).result, done.result);
+  const begun = await run('run', '--no-wait');
+  assert.match(begun.result.state, /running|done/);
+  const none = await run('show', 'col_none');
+  assert.equal(none.code, 1);
+  assert.match(none.err, /no run/);
+});
+
+test('a collection without a server has ended with the answer', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-offline-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const { code, result, err } = await gantry(folder, 'collection', 'run', '--no-wait');
+  assert.equal(code, 0, err);
+  assert.equal(result.state, 'done');
+});

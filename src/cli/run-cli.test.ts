@@ -46,6 +46,9 @@ async function cli(line: string | readonly string[], result: unknown = {}): Prom
 const calls: [line: string, method: string, params: object][] = [
   ['collection dry-run', 'collection.plan', {}],
   ['collection dry-run --all', 'collection.plan', { repositories: 100_000, roots: 10_000 }],
+  ['collection run', 'collection.run', {}],
+  ['collection run --no-wait', 'collection.run', {}],
+  ['collection show col_1', 'collection.show', { run: 'col_1' }],
   ['collection runs', 'collection.list', {}],
   ['scrub status', 'scrub.status', {}],
   ['scrub list --limit 5', 'scrub.list', { limit: 5 }],

@@ -236,6 +236,7 @@ export async function openApplication(
     ...{ scrub, collectionPlans },
     admin: createAdmin({
       ...{ scrub, collectionPlans, volumes: () => undefined },
+      collections: {} as never,
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,

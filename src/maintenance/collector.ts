@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Collection } from '../ports/collection.ts';
+import type { Collection, CollectionRun } from '../ports/collection.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { LinkKey } from '../ports/commands-collection.ts';
 import { Kept } from '../ports/kept.ts';
@@ -27,15 +27,6 @@ export interface CollectorDeps {
 }
 
 export type Unreferenced = Omit<Awaited<ReturnType<Collection['unreferenced']>>, 'seen'>;
-
-/** What one run looked at and took away, or would take away. */
-export interface CollectionRun {
-  readonly dryRun: boolean;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly links: { readonly seen: number; readonly collected: number };
-  readonly blobs: { readonly seen: number; readonly collected: number; readonly bytes: number };
-}
 
 /**
  * Takes away what nothing names, while pushes and pulls go on: first the links of blobs that no manifest of their

@@ -30,3 +30,19 @@ export interface Collection {
     readonly seen: number;
   }>;
 }
+
+/** What one run looked at and took away, or would take away. */
+export interface CollectionRun {
+  readonly dryRun: boolean;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly links: { readonly seen: number; readonly collected: number };
+  readonly blobs: { readonly seen: number; readonly collected: number; readonly bytes: number };
+}
+
+/** A run that somebody asked for. `run`: once it is done. */
+export interface CollectionState {
+  readonly id: string;
+  readonly state: 'running' | 'done' | 'failed';
+  readonly run?: CollectionRun;
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.ts';
+import type { CollectionState } from '../ports/collection.ts';
 import type { CollectionPlanner } from '../ports/collection-plan.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { Metadata } from '../ports/metadata.ts';
@@ -30,11 +31,23 @@ export interface AdminDeps {
   readonly plan: PlanName;
   readonly status: () => AdminStatus;
   readonly collectionPlans: CollectionPlanner;
+  readonly collections: Collections;
   readonly scrub: ScrubControl;
   /** Undefined: no container engine is here. */
   readonly volumes: () => StrayVolumes | undefined;
   /** Each call of `handle` that would change something, done or refused. */
   readonly audit?: (entry: AuditEntry) => void;
+}
+
+/** Collections that operators begin. */
+export interface Collections {
+  /** Or joins the one under way. */
+  begin(): CollectionState;
+  /** Undefined: there was none, or it is forgotten. */
+  state(id: string): CollectionState | undefined;
+  ended(id: string): Promise<void>;
+  /** Whether this process goes on after the call. */
+  readonly goesOn: boolean;
 }
 
 /** What the container engine holds. Rejects where the engine is away. */

@@ -1,4 +1,5 @@
 import type { LayerCompression } from '../oci/media-types.ts';
+import type { CollectionState } from '../ports/collection.ts';
 import type { CollectionRecord, CollectionSummary } from '../ports/collection-plan.ts';
 import type { KeyPurpose } from '../ports/keys.ts';
 import type { ProjectFunctions, ProjectSettings } from '../ports/projects.ts';
@@ -13,6 +14,7 @@ export type {
   Account,
   Action,
   CollectionRecord,
+  CollectionState,
   CollectionSummary,
   KeyPurpose,
   LayerCompression,
@@ -77,6 +79,10 @@ export interface AdminMethods {
   };
   /** The last runs that took something away. */
   'collection.list': { params: Record<string, never>; result: { runs: CollectionRecord[] } };
+
+  /** Begins one, or joins the one under way; without a server it has ended with the answer. */
+  'collection.run': { params: Record<string, never>; result: CollectionState };
+  'collection.show': { params: { run: string }; result: CollectionState };
 
   'scrub.status': { params: Record<string, never>; result: ScrubStatus };
   /** What was found, a page at a time, by digest; `next` as repository.list has it. */

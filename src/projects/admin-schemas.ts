@@ -191,6 +191,8 @@ export const methodSchemas: Readonly<Record<AdminMethod, ParamsSchema>> = {
     roots: { type: 'integer', minimum: 0, maximum: 10_000, description: 'a number to 10000' },
   }),
   'collection.list': params({}),
+  'collection.run': params({}),
+  'collection.show': params({ run: reference('id of a run (col_…)') }, ['run']),
   'scrub.status': params({}),
   'scrub.list': params({
     after: reference('digest of a blob'),

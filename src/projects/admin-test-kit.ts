@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteMetadata } from '../../storage-adapters/metadata/sqlite.ts';
 import { genericTrust, githubTrust, gitlabTrust, vercelTrust } from '../auth/trust-presets.ts';
+import { CollectionDesk } from '../maintenance/collection-desk.ts';
 import { CollectionPlans } from '../maintenance/collection-plan.ts';
+import { Collector } from '../maintenance/collector.ts';
 import { ScrubDesk } from '../maintenance/scrub-desk.ts';
 import type { ErrorInfo } from '../oci/errors.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -40,6 +42,13 @@ export async function adminKit(
   let now = Date.UTC(2026, 10, 21);
   const clock = { now: () => now };
   const audited: AuditEntry[] = [];
+  const collector = new Collector(
+    {
+      ...{ ...metadata, clock, delayMs: 0, discarded: () => {}, failed: () => {} },
+      newId: () => newId('col'),
+    },
+    undefined,
+  );
   const admin = createAdmin({
     metadata,
     clock,
@@ -70,6 +79,10 @@ export async function adminKit(
       },
     },
     plan: 'self-hosted',
+    collections: new CollectionDesk({
+      run: () => collector.run(),
+      ...{ newId: () => newId('col'), failed: () => {}, goesOn: false },
+    }),
     volumes: () => options.volumes?.(metadata),
     status: () => ({
       version: '0',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { CollectionSummary } from '../../projects/admin-methods.ts';
-import { group, leaf, type Run } from '../command.ts';
+import type { CollectionState, CollectionSummary } from '../../projects/admin-methods.ts';
+import { group, leaf, type Run, type Watch } from '../command.ts';
 import { given } from '../given.ts';
 import { table, time } from '../table.ts';
 import { bytesText } from '../upkeep.ts';
@@ -45,6 +45,32 @@ export function addCollectionCommands(admin: Command, run: Run): void {
 
   leaf(
     collection,
+    'run',
+    'collect now what nothing names, and say what that freed; pushes and pulls go on',
+    'collection run',
+    'collection run --no-wait',
+  )
+    .option('--no-wait', 'come back at once, while the server goes on')
+    .action(async ({ wait, json }: { wait: boolean; json?: boolean }) => {
+      const watch: Watch<CollectionState> = {
+        ...{ always: true, everyMs: 300 },
+        line: ({ state }) => (state === 'running' ? 'collecting …' : undefined),
+        again: ({ id }) => ({ method: 'collection.show', params: { run: id } }),
+      };
+      await run(given({ json }), 'collection.run', {}, showRun, wait ? watch : undefined);
+    });
+
+  leaf(
+    collection,
+    'show <run>',
+    'what one that was begun by hand came to',
+    'collection show col_019a…',
+  ).action(async (id: string, options: { json?: boolean }) => {
+    await run(options, 'collection.show', { run: id }, showRun);
+  });
+
+  leaf(
+    collection,
     'runs',
     'the last runs that took something away, the newest first',
     'collection runs',
@@ -59,6 +85,14 @@ export function addCollectionCommands(admin: Command, run: Run): void {
       ),
     );
   });
+}
+
+function showRun({ id, state, run: done }: CollectionState): string {
+  if (state === 'failed') return 'It failed: the log of the server says why. It is tried again.\n';
+  if (!done) return `It runs. What it comes to: npx gantry admin collection show ${id}\n`;
+  const { links, blobs } = done;
+  if (links.collected + blobs.collected === 0) return 'There was nothing to collect.\n';
+  return `Collected ${count(links.collected, 'link')} and ${count(blobs.collected, 'blob')}, ${bytesText(blobs.bytes)}. Bytes leave the store when GANTRY_COLLECT_DELAY is over.\n`;
 }
 
 function showPlan({ totals, repositories }: CollectionSummary): string {

@@ -1,4 +1,4 @@
-import type { CollectionRun } from '../../../maintenance/collector.ts';
+import type { CollectionRun } from '../../../ports/collection.ts';
 import { ok, type Route } from '../route.ts';
 import { list, nullable, object, time, toTime } from '../schema.ts';
 import { collectionPlanRoute } from './collection-plan.ts';
