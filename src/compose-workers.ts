@@ -7,6 +7,7 @@ import { receiveDirectClient } from './http/direct-client.ts';
 import { createMemoryRateLimiter } from './http/memory-rate-limiter.ts';
 import type { Upgrades } from './http/server.ts';
 import type { Logger } from './observability/logger.ts';
+import { describe } from './oci/errors.ts';
 import type { CommandWriter } from './ports/commands.ts';
 import { Desk } from './workers/desk.ts';
 import { Supervisor } from './workers/supervisor.ts';
@@ -27,7 +28,11 @@ export function openWorkers(deps: {
   pushed: () => void;
 }): Workers {
   const { config, logger } = deps;
-  const desk = new Desk({ ...deps, limiters: createMemoryRateLimiter });
+  const desk = new Desk({
+    ...{ ...deps, limiters: createMemoryRateLimiter },
+    failed: (command, error) =>
+      logger.error('a command of a worker failed', { command, cause: describe(error) }),
+  });
   const socketPath = shortPathOf(config.data, 'primary.sock');
   const program = fileURLToPath(new URL('./worker.ts', import.meta.url));
   const supervisor = new Supervisor({

@@ -111,7 +111,7 @@ function finish(
             message: 'The registry failed.',
             hint: 'The operator finds why in its log.',
           }
-        : { code: 'INVALID', message: 'The request is malformed or too large.', hint: '' },
+        : malformed,
     );
   });
   return (req, res) => {
@@ -132,3 +132,9 @@ function finish(
 function isRegistryUrl(url: string): boolean {
   return url.startsWith('/v2/') || url === '/v2' || url.startsWith('/v2?');
 }
+
+const malformed = {
+  code: 'INVALID',
+  message: 'The request is malformed or too large.',
+  hint: 'What each route takes is at /api/v1/docs.',
+};

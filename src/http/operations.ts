@@ -30,7 +30,7 @@ export function createMetricsEndpoint(
 ) {
   return async (req: Request, res: Response): Promise<void> => {
     if (!mayRead(req, settings)) {
-      res.status(404).json({ code: 'NOT_FOUND', message: 'There is no such page.', hint: '' });
+      res.status(404).json(noPage);
       return;
     }
     res.type(services.metrics.registry.contentType).send(await services.metrics.text());
@@ -52,3 +52,10 @@ function mayRead(
   const { address } = directClient(req);
   return forwarded === undefined && /^(127\.|::1$|::ffff:127\.)/.test(address);
 }
+
+/** The same for who may not see the page as where there is none. */
+const noPage = {
+  code: 'NOT_FOUND',
+  message: 'There is no such page.',
+  hint: 'The pages of the API are at /api/v1/docs.',
+};

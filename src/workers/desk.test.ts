@@ -57,6 +57,7 @@ function newDesk(writer: CommandWriter = heldWriter().writer) {
   const told: string[] = [];
   const desk = new Desk({
     ...{ writer, limiters: counting },
+    failed: (command, error) => told.push(`${command}: ${(error as Error).message}`),
     discarded: () => told.push('discarded'),
     pushed: () => told.push('pushed'),
   });
@@ -97,8 +98,22 @@ test('commands reach the writer by name, and come back with its results and refu
   );
   link.discarded();
   link.pushed();
-  while (told.length < 2) await turn();
-  assert.deepEqual(told, ['discarded', 'pushed']);
+  while (told.length < 3) await turn();
+  assert.deepEqual(told, ['ForgetKeys: No room.', 'discarded', 'pushed']);
+});
+
+test('what fails here is told here, with its stack; what is refused is not', async () => {
+  const { writer, held } = heldWriter();
+  const { desk, told } = newDesk(writer);
+  const { link } = connect(desk, '1');
+  const refusedOne = link.writer.run('ForgetKeys', { keys: ['a'] });
+  const failedOne = link.writer.run('ForgetKeys', { keys: ['b'] });
+  while (held.length < 2) await turn();
+  held[0]!.end.reject(refuse('conflict', 'Taken.'));
+  await assert.rejects(refusedOne, { kind: 'conflict' });
+  held[1]!.end.reject(new TypeError('a mistake'));
+  await assert.rejects(failedOne, { kind: 'internal' });
+  assert.deepEqual(told, ['ForgetKeys: a mistake']);
 });
 
 test('uploads of a worker that died are free once all that it had asked for is done', async () => {

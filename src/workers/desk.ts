@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/errors.ts';
 import type { CommandWriter } from '../ports/commands.ts';
 import type { RateLimiter, RateLimiters } from '../ports/rate-limiter.ts';
 import { ClaimTable, claimsOf } from '../registry/claim-table.ts';
@@ -5,10 +6,16 @@ import type { Claims } from '../registry/upload-claims.ts';
 import type { Answers } from './channel.ts';
 import type { LimitArgs, RunArgs } from './messages.ts';
 
+/** What a client is told and can mend is no failure of this process. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof RegistryError && !/^(internal|unavailable|storage-full)$/.test(error.kind);
+
 export interface DeskDeps {
   readonly writer: CommandWriter;
   /** Counts in this process. */
   readonly limiters: RateLimiters;
+  /** A command of a worker failed, with its stack here: what crosses to the worker has none. */
+  readonly failed: (command: string, error: unknown) => void;
   readonly discarded: () => void;
   readonly pushed: () => void;
 }
@@ -42,7 +49,7 @@ export class Desk {
 
   /** `owner`: of this life of the worker alone. */
   side(owner: string): DeskSide {
-    const { writer, discarded, pushed } = this.#deps;
+    const { writer, failed, discarded, pushed } = this.#deps;
     const table = this.#table;
     const underWay = new Set<Promise<unknown>>();
     return {
@@ -51,7 +58,10 @@ export class Desk {
           const done = writer.run(name, args, fence);
           underWay.add(done);
           const settled = () => void underWay.delete(done);
-          done.then(settled, settled);
+          done.then(settled, (error: unknown) => {
+            settled();
+            if (!isRefusal(error)) failed(name, error);
+          });
           return done;
         },
         consume: ({ limiter, key }: LimitArgs) => this.#counts[limiter]!.consume(key),

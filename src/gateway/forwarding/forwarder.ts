@@ -255,7 +255,7 @@ function newId(): string {
 
 const notOwner = {
   ...{ status: misdirected, code: 'NOT_OWNER' },
-  body: `${JSON.stringify({ code: 'NOT_OWNER', message: 'Functions run at another replica.', hint: '' })}\n`,
+  body: `${JSON.stringify({ code: 'NOT_OWNER', message: 'Functions run at another replica.', hint: 'Try again.' })}\n`,
 };
 
 function noOwner(cause: string): GatewayError {
