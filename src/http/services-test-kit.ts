@@ -235,8 +235,7 @@ export async function openApplication(
     ),
     ...{ scrub, collectionPlans },
     admin: createAdmin({
-      ...{ scrub, collectionPlans, volumes: () => undefined },
-      collections: {} as never,
+      ...{ scrub, collectionPlans, volumes: () => undefined, collections: {} as never },
       ...{ metadata, clock, newId, newToken, plan: 'self-hosted', keys: keyRings },
       presets: {
         github: githubTrust,
