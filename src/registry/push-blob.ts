@@ -163,10 +163,7 @@ export class BlobPush {
     return async (storeState) => {
       const { id, offset, digestSoFar: digest } = await this.#again(row);
       await this.#deps.writer.run('AdvanceUpload', {
-        id,
-        from: offset,
-        to: offset,
-        digestSoFar: digest,
+        ...{ id, from: offset, to: offset, digestSoFar: digest },
         storeState,
         holder: this.#claims.get(id)?.holder,
         expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
@@ -212,12 +209,14 @@ export class BlobPush {
     const { writer, hash } = upload;
     const claim = this.#claims.get(row.id);
     try {
+      const storeState = await writer.state();
+      claim?.settle?.();
       await this.#deps.writer.run('AdvanceUpload', {
         id: row.id,
         from: row.offset,
         to: writer.offset,
         digestSoFar: hash && digestSoFar(upload.algorithm, hash),
-        storeState: await writer.state(),
+        storeState,
         expiresAt: this.#deps.clock.now() + this.#deps.expiryMs,
         holder: claim?.holder,
         release: true,
@@ -251,6 +250,7 @@ export class BlobPush {
         await this.#drop(row, upload);
         throw digestMismatch(digest, stored);
       }
+      this.#claims.get(row.id)?.settle?.();
       const { kept } = await this.#deps.writer.run('FinishUpload', {
         id: row.id,
         repositoryId: row.repositoryId,

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
 import { expectTurns } from './claims-test-kit.ts';
+import type { CommandWriter } from '../ports/commands.ts';
 import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
 import { UploadClaims } from './upload-claims.ts';
 
@@ -35,6 +36,32 @@ test('a replica that died in the middle of a chunk takes the upload along', asyn
     writer.run('FinishUpload', { ...late, size: 1, now: 1, holder: 'a' }),
     'upload-conflict',
   );
+});
+
+test('a claim that is let go of is not renewed on the way', async (t) => {
+  const world = await openWorld(t);
+  const { writer } = world.metadata;
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const ttlMs = 60_000;
+  let renewals = 0;
+  const slow: CommandWriter = {
+    async run(name, args) {
+      const result = await writer.run(name, args);
+      if (name === 'ClaimUpload') renewals += 1;
+      // Its answer takes so long that the time for the next renewal comes.
+      if (name === 'AdvanceUpload') {
+        t.mock.timers.tick(ttlMs / 2);
+        await writer.run('ForgetKeys', { keys: [] });
+      }
+      return result;
+    },
+  };
+  const a = world.blobPush({ writer: slow, claims: new UploadClaims(slow, 'a', ttlMs) });
+  const b = world.blobPush({ claims: new UploadClaims(writer, 'b', ttlMs) });
+  const row = await a.start(world.repository.id, subject, 'sha256');
+  assert.equal(await a.append(row, source('first '), chunk()), 6);
+  assert.equal(await b.append(row, source('second'), chunk()), 12);
+  assert.equal(renewals, 1);
 });
 
 test('one whose claim runs out stops writing', async (t) => {

@@ -18,6 +18,11 @@ export interface Claim {
   readonly moved?: boolean;
   /** Called once the claim may be another's soon: whoever writes stops. */
   onLost(listener: () => void): void;
+  /**
+   * The command that is sent next lets go of it, and says so in its answer: renewed between the two, it would be taken
+   * again for nobody, and the upload be lost with it.
+   */
+  settle?(): void;
   /** The row says that it is over. */
   end(): void;
   release(): Promise<void>;
@@ -83,6 +88,10 @@ export class UploadClaim implements Claim {
   /** Called once the claim may be another's soon: whoever writes stops. */
   onLost(listener: () => void): void {
     this.#lost = listener;
+  }
+
+  settle(): void {
+    clearInterval(this.#timer);
   }
 
   /** The row says that it is over. */
