@@ -5,6 +5,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } fr
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 const versions = '/usr/lib/postgresql';
 
@@ -119,6 +120,18 @@ export async function createDatabase(base: string, name: string): Promise<string
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0 && !words.includes('already exists')) throw new Error(`createdb failed: ${words}`);
   return `${base}/${name}`;
+}
+
+/** What `pg_dump` takes of the database at `from` at this moment, in the empty one at `to`. */
+export async function copyDatabase(from: string, to: string): Promise<void> {
+  const bin = programs()!;
+  const dump = spawn(join(bin, 'pg_dump'), [from], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const fill = spawn(join(bin, 'psql'), ['-q', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', to], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const ends = Promise.all([once(dump, 'close'), once(fill, 'close')]);
+  await pipeline(dump.stdout, fill.stdin);
+  for (const [code] of await ends) if (code !== 0) throw new Error('the database was not copied');
 }
 
 function programs(): string | undefined {

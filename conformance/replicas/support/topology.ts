@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bootstrap, Launched, Program } from '../../faults/support/gantry.ts';
 import { basic, Registry } from '../../spec/client.ts';
-import type { Traffic } from '../../tools/nginx.ts';
 import type { PostgresServer } from '../../tools/postgres.ts';
 import { startDeployment } from '../../topologies/deployment.ts';
 import { type Services, startServices } from '../../topologies/services.ts';
@@ -29,8 +28,8 @@ export interface Topology {
   registry(at?: number, authorization?: string): Registry;
   /** Starts one again that has ended: from this checkout, unless it is given another program; `more` for this start. */
   start(at: number, program?: Program, more?: Readonly<Record<string, string>>): Promise<void>;
-  /** Requests so far, as nginx gave them to one or the other. */
-  traffic(): readonly Traffic[];
+  /** What all replicas share. */
+  readonly settings: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
@@ -90,7 +89,7 @@ export async function startTopology(
       return registry;
     },
     start: (...given) => deployment.start(...given),
-    traffic: () => deployment.traffic(),
+    settings: deployment.settings,
     stop: () => running.disposeAsync(),
   };
 }
