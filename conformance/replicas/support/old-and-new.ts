@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { releases } from '../../../storage-adapters/metadata/migrations/fixtures/released.ts';
 import { historyObstacle } from '../../tools/old-program.ts';
+import { startEnv } from '../../tools/start-env.ts';
 
 export const lastRelease = releases.at(-1)!;
 
@@ -15,7 +16,7 @@ const killer = join(import.meta.dirname, 'die-at-statement.mjs');
 
 /** Environment of a server that is killed by SIGKILL in the middle of its migrations. */
 export const diesInMigration: Readonly<Record<string, string>> = {
-  NODE_OPTIONS: `--import=${pathToFileURL(killer)}`,
+  NODE_OPTIONS: `${startEnv.NODE_OPTIONS} --import=${pathToFileURL(killer)}`,
   // The last statement of the ninth: three are done, and one is not yet.
   DIE_AT: 'add column "address_of"',
 };
