@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { digestOf } from '../oci/digest.ts';
-import { expectTurns } from './claims-test-kit.ts';
 import type { CommandWriter } from '../ports/commands.ts';
+import { expectTurns } from './claims-test-kit.ts';
 import { chunk, feed, newKey, openWorld, refused, source, subject } from './registry-test-kit.ts';
 import { UploadClaims } from './upload-claims.ts';
 
