@@ -113,7 +113,7 @@ export async function openEngine(socketPath: string): Promise<EngineAlone> {
         'x-registry-auth': auth,
       });
       if (said.includes('"error"')) throw new Error(`pull of ${reference}: ${said.slice(-300)}`);
-      if (said.includes('Already exists')) throw new Error(`layers of ${reference} were there`);
+      if (!said.includes('Pull complete')) throw new Error(`layers of ${reference} were there`);
     },
     removeImage: (reference) => call('DELETE', `/images/${encodeURIComponent(reference)}?force=1`),
     async images() {
