@@ -76,6 +76,7 @@ export class SoakTraffic {
     const repository = random.pick(soakRepositories)!;
     const what = random.weighted({ image: 3, index: 1, referrer: 1, pull: 4, remove: 2 });
     const pushes = what === 'image' || what === 'index' || what === 'referrer';
+    const began = performance.now();
     try {
       if (what === 'pull') await this.#pull(repository, random.pick(this.#tags())!);
       else if (what === 'remove') await this.#remove(repository, random.pick(this.#tags())!);
@@ -83,7 +84,8 @@ export class SoakTraffic {
       else if (what === 'referrer') await this.#pushReferrer(random, repository, client, round);
       else await this.#pushImage(random, repository, `t${client}`, `${client} ${round}`);
     } catch (error) {
-      const text = `${what} by client ${client} in round ${round}: ${(error as Error).message}`;
+      const took = `after ${Math.round(performance.now() - began)} ms`;
+      const text = `${what} by client ${client} in round ${round}, ${took}: ${(error as Error).message}`;
       (pushes ? this.failedPushes : this.failedOthers).push(text);
     }
   }
