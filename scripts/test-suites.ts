@@ -256,7 +256,7 @@ export const suites: readonly Suite[] = [
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],
     // Each has an engine and a network of its own, and waits for them most of the time.
-    atOnce: 2,
+    atOnce: 1,
     budget: 15,
     limit: 45,
     tools: 'all',
