@@ -255,8 +255,8 @@ export const suites: readonly Suite[] = [
     name: 'functions',
     about: 'pushed images answer HTTP, on real container engines',
     files: ['conformance/functions/**/*.test.ts'],
-    // One after the other: an engine that a test has stopped went on beside another file.
-    atOnce: 1,
+    // Each has an engine and a network of its own, and waits for them most of the time.
+    atOnce: 2,
     budget: 15,
     limit: 45,
     tools: 'all',

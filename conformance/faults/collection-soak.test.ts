@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { openApplication } from '../../src/http/services-test-kit.ts';
+import { leadsAlone } from '../../src/maintenance/leader.ts';
+import { Purger } from '../../src/maintenance/purger.ts';
 import { Sweeper } from '../../src/maintenance/sweeper.ts';
 import { blobLeaseMs } from '../../src/ports/commands-collection.ts';
 import { SoakTraffic, soakRepositories } from './support/soak-traffic.ts';
@@ -32,6 +34,8 @@ test('collecting all the time fails no push and loses nothing', {
     100,
   );
   t.after(() => sweeper.stop());
+  const purger = new Purger({ leading: leadsAlone(metadata.writer), failed }, 100);
+  t.after(() => purger.stop());
 
   const end = performance.now() + seconds * 1000;
   const over = () => performance.now() > end;
@@ -77,6 +81,8 @@ test('collecting all the time fails no push and loses nothing', {
       ...{ repositoryId: repository.id, actor: 'soak', now: clock.now() },
     });
   }
+  purger.wake();
+  await purger.idle();
   world.pass(blobLeaseMs + 1);
   await services.collector.run();
   world.pass(1);
