@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { group, leaf, type Run } from '../command.ts';
+import { given } from '../given.ts';
 import { fields, table, time } from '../table.ts';
 import { bytesText } from '../upkeep.ts';
 
@@ -33,8 +34,7 @@ export function addVolumeCommands(admin: Command, run: Run): void {
   )
     .requiredOption('--name <name>', 'of the volume, in its project')
     .action(async (id: string, { name, json }: { name: string; json?: boolean }) => {
-      const output = json === undefined ? {} : { json };
-      await run(output, 'volume.adopt', { volume: id, name }, (adopted) =>
+      await run(given({ json }), 'volume.adopt', { volume: id, name }, (adopted) =>
         fields({ volume: adopted.name, project: adopted.project, id: adopted.id }),
       );
     });

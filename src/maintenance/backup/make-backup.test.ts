@@ -8,9 +8,10 @@ import { day, openScrub } from '../scrubber-test-kit.ts';
 import { BackupFolder } from './folder.ts';
 import { makeBackup } from './make-backup.ts';
 
-test('what an earlier backup has of a blob that is quarantined since stays, and repairs it', async (t) => {
-  const scrub = await openScrub(t);
-  const { folder: data, store, clock, pass, addBlob, read, fileOf, kinds } = scrub;
+type Scrub = Awaited<ReturnType<typeof openScrub>>;
+
+/** A folder beside its data, and what makes or renews the backup there. */
+async function openBackup({ folder: data, store, clock }: Scrub, verify: boolean) {
   const folder = new BackupFolder(join(data, 'backup'));
   await folder.prepare();
   const backup = () =>
@@ -21,8 +22,15 @@ test('what an earlier backup has of a blob that is quarantined since stays, and 
         holding: { hold: async () => {}, release: async () => {} },
         from: { database: 'sqlite', storage: 'filesystem' },
       },
-      { blobs: true, withKey: false, verify: true },
+      { blobs: true, withKey: false, verify },
     );
+  return { folder, backup };
+}
+
+test('what an earlier backup has of a blob that is quarantined since stays, and repairs it', async (t) => {
+  const scrub = await openScrub(t);
+  const { pass, addBlob, read, fileOf, kinds } = scrub;
+  const { folder, backup } = await openBackup(scrub, true);
   const digest = await addBlob('precious');
   const file = await fileOf(digest);
   await backup();
@@ -41,21 +49,11 @@ test('what an earlier backup has of a blob that is quarantined since stays, and 
 });
 
 test('what lies among the blobs of a backup and is none is passed over, and named', async (t) => {
-  const { folder: data, store, clock, addBlob, fileOf } = await openScrub(t);
-  const folder = new BackupFolder(join(data, 'backup'));
-  await folder.prepare();
+  const scrub = await openScrub(t);
+  const { addBlob, fileOf } = scrub;
+  const { folder, backup } = await openBackup(scrub, false);
   const digest = await addBlob('a blob');
   const key = basename(await fileOf(digest));
-  const backup = () =>
-    makeBackup(
-      {
-        ...{ folder, store, clock, key: Buffer.alloc(32), version: '0' },
-        openSnapshot: () => openSnapshot({ folder: data, databaseUrl: undefined }),
-        holding: { hold: async () => {}, release: async () => {} },
-        from: { database: 'sqlite', storage: 'filesystem' },
-      },
-      { blobs: true, withKey: false, verify: false },
-    );
   assert.deepEqual((await backup()).blobs.strays, []);
   const at = (...names: string[]) => join(folder.path, 'blobs', ...names);
   await writeFile(at('notes.txt'), 'by hand');
