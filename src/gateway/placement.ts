@@ -3,7 +3,7 @@ import type { Awaitable } from '../ports/awaitable.ts';
 import type { ActivationTarget } from '../scheduler/activation.ts';
 import type { FunctionHosts } from './function-hosts.ts';
 import { hostnameOf, isRunPath, labelUnder, parseRunPath, type RunPath } from './names.ts';
-import { GatewayError, malformed, nothingHere } from './refusal.ts';
+import { GatewayError, malformed, nothingHere, unsupportedCoding } from './refusal.ts';
 import { type Destination, type Site, Sites, type SitesDeps } from './sites.ts';
 import type { Placed } from './upstream-request.ts';
 
@@ -173,15 +173,16 @@ function checkRequest(req: IncomingMessage): void {
   if (hosts > 1) throw malformed('There is more than one Host header.');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    throw new GatewayError(
-      501,
-      'UNSUPPORTED_CODING',
-      `Transfer-Encoding '${coding}' is not taken.`,
-    );
+    throw unsupportedCoding(coding);
   }
   // It would show a client the headers that the container alone is sent.
   if (req.method === 'TRACE')
-    throw new GatewayError(405, 'METHOD_NOT_ALLOWED', 'TRACE is not taken.');
+    throw new GatewayError(
+      405,
+      'METHOD_NOT_ALLOWED',
+      'TRACE is not taken.',
+      'Use another method: all others reach the function.',
+    );
 }
 
 /** RFC 9112 3.2.2: a target may be a whole URL, and its host is then the one that counts: it has to be the same. */

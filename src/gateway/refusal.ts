@@ -23,7 +23,7 @@ export class GatewayError extends Error {
     status: number,
     code: string,
     message: string,
-    hint = '',
+    hint: string,
     more: { retryAfterSeconds?: number; body?: string } = {},
   ) {
     super(message);
@@ -49,7 +49,21 @@ export function nothingHere(): GatewayError {
 }
 
 export function malformed(message: string): GatewayError {
-  return new GatewayError(400, 'INVALID_REQUEST', message);
+  return new GatewayError(
+    400,
+    'INVALID_REQUEST',
+    message,
+    'Look at what sent the request, and at proxies on its way.',
+  );
+}
+
+export function unsupportedCoding(coding: string): GatewayError {
+  return new GatewayError(
+    501,
+    'UNSUPPORTED_CODING',
+    `Transfer-Encoding '${coding}' is not taken.`,
+    'Send the body as it is, by Content-Length or chunked.',
+  );
 }
 
 /** Undefined: no error that clients are told of. */

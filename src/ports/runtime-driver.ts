@@ -200,7 +200,7 @@ export interface RuntimeInstance {
 
 export interface InstanceExit {
   readonly code: number;
-  /** The kernel ended it for its memory. */
+  /** The kernel ended it for its memory. False where that was before the engine watched it, just after its start. */
   readonly outOfMemory: boolean;
   /** The grace ran out, and it was killed. */
   readonly killed?: boolean;

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { mostInformed } from '../exchange-deps.ts';
-import { GatewayError, internal, type Refusal, refusalOf } from '../refusal.ts';
+import { GatewayError, internal, malformed, type Refusal, refusalOf } from '../refusal.ts';
 import { awaitsContinue, endUnread, hasBody, RequestBody } from '../request-body.ts';
 import { cleanFields } from '../response-headers.ts';
 import { writeRefusal } from '../write-refusal.ts';
@@ -170,7 +170,7 @@ export interface ForwardedPair {
 }
 
 function unsendable(): GatewayError {
-  return new GatewayError(400, 'INVALID_REQUEST', 'The request cannot be passed on as it is.');
+  return malformed('The request cannot be passed on as it is.');
 }
 
 export function broken(): GatewayError {

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isRunPath } from '../names.ts';
-import { GatewayError } from '../refusal.ts';
+import { GatewayError, malformed } from '../refusal.ts';
 import { writeRefusal } from '../write-refusal.ts';
 import { type ForwardedFrom, type ForwardedHeaders, forwardedHeader } from './forwarded-header.ts';
 import {
@@ -285,5 +285,5 @@ function clocksDiffer(): GatewayError {
 }
 
 function noHost(): GatewayError {
-  return new GatewayError(400, 'INVALID_REQUEST', 'The Host header is missing or is no host name.');
+  return malformed('The Host header is missing or is no host name.');
 }

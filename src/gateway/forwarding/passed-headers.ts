@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { GatewayError, malformed } from '../refusal.ts';
+import { malformed, unsupportedCoding } from '../refusal.ts';
 import { hasBody } from '../request-body.ts';
 import { connectionTokens, isHopByHop } from '../request-headers.ts';
 
@@ -21,8 +21,7 @@ const bodied: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 export function passedRequestHeaders(req: IncomingMessage, told: ToldHeader): string[] {
   const coding = req.headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    const message = `Transfer-Encoding '${coding}' is not taken.`;
-    throw new GatewayError(501, 'UNSUPPORTED_CODING', message);
+    throw unsupportedCoding(coding);
   }
   const kept = withoutHops(req.rawHeaders, req.headers.connection);
   let hosts = 0;

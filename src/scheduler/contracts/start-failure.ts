@@ -7,8 +7,11 @@ const what: Readonly<Record<StartFailure['reason'], string>> = {
   'start-failed': 'The container could not be started',
 };
 
+/** By SIGKILL; an engine that did not watch its memory yet does not know that the kernel did. */
+const killedCode = 137;
+
 /** What who made the image does about it. */
-export function startHint({ reason, port, others = [] }: StartFailure): string {
+export function startHint({ reason, port, exitCode, others = [] }: StartFailure): string {
   switch (reason) {
     case 'timeout': {
       const told = port === undefined ? 'the port that PORT names' : `port ${port}, as PORT says`;
@@ -17,7 +20,9 @@ export function startHint({ reason, port, others = [] }: StartFailure): string {
         : `Have the server listen on 0.0.0.0 at ${told}; its log says how far it came. One that needs longer gets it by startTimeoutMs.`;
     }
     case 'exited':
-      return "Look at its log, at the image's ENTRYPOINT and CMD, and at the service's command, args and env.";
+      return exitCode === killedCode
+        ? 'It was killed, mostly for its memory: choose a machineType with more of it, and look at its log.'
+        : "Look at its log, at the image's ENTRYPOINT and CMD, and at the service's command, args and env.";
     case 'loopback-only':
       return 'Listen on 0.0.0.0: 127.0.0.1 is the inside of the container alone.';
     case 'start-failed':
