@@ -19,10 +19,10 @@ export interface Claim {
   /** Called once the claim may be another's soon: whoever writes stops. */
   onLost(listener: () => void): void;
   /**
-   * The command that is sent next lets go of it, and says so in its answer: renewed between the two, it would be taken
-   * again for nobody, and the upload be lost with it.
+   * The command that is sent next lets go of it, and says so in its answer: renewed between the two, or by what is on
+   * its way to the database still, it would be taken again for nobody, and the upload be lost with it.
    */
-  settle?(): void;
+  settle?(): Promise<void>;
   /** The row says that it is over. */
   end(): void;
   release(): Promise<void>;
@@ -67,6 +67,8 @@ export class UploadClaim implements Claim {
   readonly #writer: CommandWriter;
   readonly #args: { readonly id: string; readonly holder: string; readonly ttlMs: number };
   readonly #timer: NodeJS.Timeout;
+  /** Sent, and not answered yet. */
+  readonly #renewals = new Set<Promise<void>>();
   #until: number;
   #lost: (() => void) | undefined;
   #ended = false;
@@ -82,7 +84,10 @@ export class UploadClaim implements Claim {
     this.#writer = writer;
     this.#args = args;
     this.#until = takenAt + args.ttlMs;
-    this.#timer = setInterval(() => void this.#renew(), args.ttlMs / 6).unref();
+    this.#timer = setInterval(() => {
+      const renewal = this.#renew().finally(() => this.#renewals.delete(renewal));
+      this.#renewals.add(renewal);
+    }, args.ttlMs / 6).unref();
   }
 
   /** Called once the claim may be another's soon: whoever writes stops. */
@@ -90,8 +95,9 @@ export class UploadClaim implements Claim {
     this.#lost = listener;
   }
 
-  settle(): void {
+  async settle(): Promise<void> {
     clearInterval(this.#timer);
+    await Promise.all(this.#renewals);
   }
 
   /** The row says that it is over. */
@@ -103,6 +109,7 @@ export class UploadClaim implements Claim {
   async release(): Promise<void> {
     if (this.#ended) return;
     this.end();
+    await this.settle();
     const { id, holder } = this.#args;
     // Without the database the claim ends by itself, and the session with it.
     await this.#writer.run('UnclaimUpload', { id, holder }).catch(() => {});
