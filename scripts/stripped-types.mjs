@@ -18,13 +18,22 @@ export function isOurs(path) {
   );
 }
 
-/** The JavaScript of a source; undefined where it was not stripped yet. */
+/**
+ * The JavaScript of a source; undefined where it was not stripped yet, or what is kept is not whole: a machine that
+ * lost its power leaves files that have their name and not their bytes, and an empty module fails nowhere.
+ */
 export function readStripped(source) {
   try {
-    return readFileSync(fileOf(source), 'utf8');
+    const kept = readFileSync(fileOf(source), 'utf8');
+    const code = kept.slice(0, -endOf('').length);
+    return kept === code + endOf(code) ? code : undefined;
   } catch {
     return undefined;
   }
+}
+
+function endOf(code) {
+  return `\n// ${hash('sha256', code)}\n`;
 }
 
 /** Strips all that is not kept yet. A file with an error is left to Node, which tells where it is. */
@@ -34,7 +43,8 @@ export function stripAll() {
     const source = readFileSync(join(root, path), 'utf8');
     if (readStripped(source) !== undefined) continue;
     try {
-      keep(fileOf(source), strip(source));
+      const code = strip(source);
+      keep(fileOf(source), code + endOf(code));
     } catch (error) {
       if (error.code !== 'ERR_INVALID_TYPESCRIPT_SYNTAX') throw error;
     }
@@ -54,9 +64,9 @@ function fileOf(source) {
 }
 
 /** Whole or not at all: other servers may start at the same time. */
-function keep(file, code) {
+function keep(file, text) {
   const partial = `${file}.${process.pid}`;
-  writeFileSync(partial, code);
+  writeFileSync(partial, text);
   renameSync(partial, file);
 }
 

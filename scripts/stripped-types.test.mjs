@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -22,6 +30,11 @@ function checkout(t, program) {
   return {
     ...{ root, file },
     kept: () => readdirSync(join(root, '.cache', 'stripped', process.version)),
+    /** What is kept of the program ends after so many bytes. */
+    cut(length) {
+      const folder = join(root, '.cache', 'stripped', process.version);
+      truncateSync(join(folder, readdirSync(folder)[0]), length);
+    },
     /** As scripts/server-env.mjs has it. */
     run() {
       const loader = pathToFileURL(join(root, 'scripts', 'load-stripped.mjs'));
@@ -60,6 +73,15 @@ test('what changed is stripped anew', (t) => {
   assert.equal(run().stdout, 'one\n');
   writeFileSync(file, `console.log('two' as string);`);
   assert.equal(run().stdout, 'two\n');
+});
+
+test('what a power cut left of a file is stripped anew', (t) => {
+  const { run, cut } = checkout(t, `console.log('whole' as string);`);
+  assert.equal(run().stdout, 'whole\n');
+  for (const length of [0, 10]) {
+    cut(length);
+    assert.equal(run().stdout, 'whole\n', `${length} bytes`);
+  }
 });
 
 test('lines and columns are those of the source, blanks in literals too', (t) => {
