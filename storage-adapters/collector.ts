@@ -12,7 +12,7 @@ let collect: Collect | undefined;
 /** Collects what died young. */
 export function collectYoung(): void {
   collect ??= findCollector();
-  collect({ type: 'minor' });
+  collect?.({ type: 'minor' });
 }
 
 /**
@@ -21,13 +21,16 @@ export function collectYoung(): void {
  */
 export function collectAll(): void {
   collect ??= findCollector();
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  collect?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
-/** V8 gives its collector to contexts that are made after the flag is set; ours stays as it is. */
-function findCollector(): Collect {
+/**
+ * V8 gives its collector to contexts that are made after the flag is set; ours stays as it is. The flag is of the whole
+ * process: undefined where another thread took it back in between, which is looked for again the next time.
+ */
+function findCollector(): Collect | undefined {
   setFlagsFromString('--expose-gc');
   const found = runInNewContext('typeof gc === "function" ? gc : undefined') as Collect | undefined;
   setFlagsFromString('--no-expose-gc');
-  return found ?? (() => {});
+  return found;
 }
