@@ -1,5 +1,5 @@
 /** A worker: it answers clients of the registry, and passes everything else on to the primary. */
-import { collectAll } from '../storage-adapters/collector.ts';
+import { collectAll, collectSooner } from '../storage-adapters/collector.ts';
 import { openSharedMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import { createOutboundGuard } from './auth/outbound-guard.ts';
 import { openRegistry } from './compose-registry.ts';
@@ -34,6 +34,7 @@ export interface RunningWorker {
 }
 
 export async function startWorker(hello: Hello, channel: Channel): Promise<RunningWorker> {
+  collectSooner();
   const { config, number, port, socketPath } = hello;
   let { state } = hello;
   const link = linkOf(channel);

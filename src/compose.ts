@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
-import { collectAll } from '../storage-adapters/collector.ts';
+import { collectAll, collectSooner } from '../storage-adapters/collector.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
 import type { KeyRings } from './auth/key-rings.ts';
 import { checkOwnIssuer } from './auth/oidc-shared-issuers.ts';
@@ -87,6 +87,7 @@ export interface Gantry {
 
 /** Opens the stores, makes what is missing, listens. Undoes what it opened where a later step fails. */
 export async function start(config: Config): Promise<Gantry> {
+  collectSooner();
   const opened: (() => Promise<unknown> | unknown)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of opened.reverse()) await close();

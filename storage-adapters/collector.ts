@@ -7,7 +7,19 @@ type Collect = (
     | { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' },
 ) => void;
 
+/** Percent of what lives that may lie dead beside it, in the old generation, until all is collected. */
+const deadPercent = 50;
+
 let collect: Collect | undefined;
+
+/**
+ * From here on the dead never take much more than half of what the living do, in all threads of this process.
+ * V8 chooses by itself how much it lets lie, up to three times what lives: of a server with 42 MB alive, under pushes
+ * and collection, it let 90 MB, and buffers outside of its heap with them. A collection takes some 30 ms.
+ */
+export function collectSooner(): void {
+  setFlagsFromString(`--heap-growing-percent=${deadPercent}`);
+}
 
 /** Collects what died young. */
 export function collectYoung(): void {
