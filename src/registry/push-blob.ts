@@ -210,7 +210,7 @@ export class BlobPush {
     const claim = this.#claims.get(row.id);
     try {
       const storeState = await writer.state();
-      await claim?.settle?.();
+      claim?.settle?.();
       await this.#deps.writer.run('AdvanceUpload', {
         id: row.id,
         from: row.offset,
@@ -250,7 +250,7 @@ export class BlobPush {
         await this.#drop(row, upload);
         throw digestMismatch(digest, stored);
       }
-      await this.#claims.get(row.id)?.settle?.();
+      this.#claims.get(row.id)?.settle?.();
       const { kept } = await this.#deps.writer.run('FinishUpload', {
         id: row.id,
         repositoryId: row.repositoryId,

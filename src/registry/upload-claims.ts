@@ -19,10 +19,10 @@ export interface Claim {
   /** Called once the claim may be another's soon: whoever writes stops. */
   onLost(listener: () => void): void;
   /**
-   * The command that is sent next lets go of it, and says so in its answer: renewed between the two, or by what is on
-   * its way to the database still, it would be taken again for nobody, and the upload be lost with it.
+   * The command that is sent next lets go of it, and says so in its answer: renewed between the two, it would be taken
+   * again for nobody, and the upload be lost with it.
    */
-  settle?(): Promise<void>;
+  settle?(): void;
   /** The row says that it is over. */
   end(): void;
   release(): Promise<void>;
@@ -67,8 +67,6 @@ export class UploadClaim implements Claim {
   readonly #writer: CommandWriter;
   readonly #args: { readonly id: string; readonly holder: string; readonly ttlMs: number };
   readonly #timer: NodeJS.Timeout;
-  /** Sent, and not answered yet. */
-  readonly #renewals = new Set<Promise<void>>();
   #until: number;
   #lost: (() => void) | undefined;
   #ended = false;
@@ -84,10 +82,7 @@ export class UploadClaim implements Claim {
     this.#writer = writer;
     this.#args = args;
     this.#until = takenAt + args.ttlMs;
-    this.#timer = setInterval(() => {
-      const renewal = this.#renew().finally(() => this.#renewals.delete(renewal));
-      this.#renewals.add(renewal);
-    }, args.ttlMs / 6).unref();
+    this.#timer = setInterval(() => void this.#renew(), args.ttlMs / 6).unref();
   }
 
   /** Called once the claim may be another's soon: whoever writes stops. */
@@ -95,9 +90,8 @@ export class UploadClaim implements Claim {
     this.#lost = listener;
   }
 
-  async settle(): Promise<void> {
+  settle(): void {
     clearInterval(this.#timer);
-    await Promise.all(this.#renewals);
   }
 
   /** The row says that it is over. */
@@ -109,7 +103,6 @@ export class UploadClaim implements Claim {
   async release(): Promise<void> {
     if (this.#ended) return;
     this.end();
-    await this.settle();
     const { id, holder } = this.#args;
     // Without the database the claim ends by itself, and the session with it.
     await this.#writer.run('UnclaimUpload', { id, holder }).catch(() => {});
