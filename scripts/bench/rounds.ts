@@ -8,17 +8,24 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The value that a quarter of all are below: what else a machine does only adds to what is measured. */
+export function lowerQuartile(values: readonly number[]): number {
+  if (values.length === 0) return Number.NaN;
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 2]!;
+}
+
 /** Figures of one server's turn, by name. */
 export type Turn = Readonly<Record<string, number>>;
 
 /**
  * Each subject's turn in each round, the order turned about from round to round (A B, B A, …), so that
- * what the machine does meanwhile falls on all alike. Gives the median of each figure by subject.
+ * what the machine does meanwhile falls on all alike. Gives the median of each figure by subject, or what `of` gives.
  */
 export async function alternate<S extends { readonly name: string }>(
   subjects: readonly S[],
   rounds: number,
   turn: (subject: S, round: number) => Promise<Turn>,
+  of: (values: readonly number[]) => number = median,
 ): Promise<Map<string, Record<string, number>>> {
   const figures = new Map<string, Map<string, number[]>>();
   for (let round = 0; round < rounds; round += 1) {
@@ -31,14 +38,11 @@ export async function alternate<S extends { readonly name: string }>(
       }
     }
   }
-  const medians = new Map<string, Record<string, number>>();
+  const one = new Map<string, Record<string, number>>();
   for (const [name, mine] of figures) {
-    medians.set(
-      name,
-      Object.fromEntries([...mine].map(([figure, values]) => [figure, median(values)])),
-    );
+    one.set(name, Object.fromEntries([...mine].map(([figure, values]) => [figure, of(values)])));
   }
-  return medians;
+  return one;
 }
 
 /** The CPU seconds that `pid` spends while `work` runs, and what `work` gives. */

@@ -1,7 +1,8 @@
-import { preciseCpuSeconds, resetPeak, residentBytes } from '../processes.ts';
+import { resetPeak, residentBytes } from '../processes.ts';
 import type { Figure, RowResult } from '../report.ts';
-import { alternate } from '../rounds.ts';
+import { alternate, lowerQuartile } from '../rounds.ts';
 import { tokenHeaders } from '../servers.ts';
+import { type CpuMeter, openCpuMeter } from './cpu.ts';
 import { diskBytes } from './database.ts';
 import { probes, wholeReads } from './probes.ts';
 import type { Probe } from './requests.ts';
@@ -29,19 +30,25 @@ export async function measureWorlds(
   const wanted = ({ name }: Probe) => only.length === 0 || only.some((one) => name.startsWith(one));
   for (const world of worlds) await checkPulls(world);
   await checkTwins(small);
+  const meters = new Map<World, CpuMeter>();
+  for (const world of worlds) meters.set(world, await openCpuMeter(world.pid, world.database));
   const failed: string[] = [];
-  /** What a turn takes of each, by `cost`: CPU of the server and of its database, or the time of one request. */
+  /** What a request takes of each: CPU ms in all, those of them in Postgres, and the time it takes. */
   const take = async (probe: Probe, warm: number): Promise<Map<string, Record<string, number>>> => {
     say(probe.title);
     const turns = async () => {
       // Compiles, fills what is kept for a while, and finds the place in the middle.
       for (const world of worlds) await probe.run(world, warm);
-      return await alternate(worlds, rounds, turn);
+      return await alternate(worlds, rounds, turn, lowerQuartile);
     };
     const turn = async (world: World) => {
-      const before = cpuOf(world);
+      const meter = meters.get(world)!;
+      const before = await meter.read();
       const { requests, ms } = await probe.run(world, seconds);
-      return { cpuMs: ((cpuOf(world) - before) * 1000) / requests, ms };
+      const after = await meter.read();
+      const databaseMs = ((after.database - before.database) * 1000) / requests;
+      const cpuMs = databaseMs + ((after.server - before.server) * 1000) / requests;
+      return { cpuMs, databaseMs, ms };
     };
     return await turns().catch((error: Error) => {
       failed.push(error.message);
@@ -50,12 +57,17 @@ export async function measureWorlds(
   };
   const figures: Figure[] = [];
   for (const probe of probes.filter(wanted)) {
-    const medians = await take(probe, seconds);
-    const [peer, gantry] = [small, large].map(({ name }) => medians.get(name)?.cpuMs);
-    figures.push({ what: probe.title, unit: 'CPU ms', goal, peer, gantry });
-    say(`  ${peer?.toFixed(3)} and ${gantry?.toFixed(3)} CPU ms`);
-    const [one, other] = [small, large].map(({ name }) => medians.get(name)?.ms);
-    if (options.times) figures.push({ what: '· its time', unit: 'ms', peer: one, gantry: other });
+    const taken = await take(probe, seconds);
+    const both = (figure: string) => ({
+      peer: taken.get(small.name)?.[figure],
+      gantry: taken.get(large.name)?.[figure],
+    });
+    const cpu = both('cpuMs');
+    figures.push({ what: probe.title, unit: 'CPU ms', goal, ...cpu });
+    say(`  ${cpu.peer?.toFixed(3)} and ${cpu.gantry?.toFixed(3)} CPU ms`);
+    if (small.database)
+      figures.push({ what: '· in Postgres', unit: 'CPU ms', ...both('databaseMs') });
+    if (options.times) figures.push({ what: '· its time', unit: 'ms', ...both('ms') });
   }
   say('paging through all');
   const most = new Map<string, number>();
@@ -63,16 +75,17 @@ export async function measureWorlds(
   const whole: Figure[] = [];
   for (const probe of wholeReads.filter(wanted)) {
     for (const { pid } of worlds) resetPeak(pid);
-    const medians = await take(probe, 0);
+    const taken = await take(probe, 0);
     const [peer, gantry] = [small, large].map(
-      (world) => ((medians.get(world.name)?.cpuMs ?? Number.NaN) * 1000) / probe.per(world),
+      (world) => ((taken.get(world.name)?.cpuMs ?? Number.NaN) * 1000) / probe.per(world),
     );
     whole.push({ what: probe.title, unit: 'CPU µs a row', goal, peer, gantry });
-    const [one, other] = [small, large].map(({ name }) => medians.get(name)?.ms);
+    const [one, other] = [small, large].map(({ name }) => taken.get(name)?.ms);
     whole.push({ what: '· its time', unit: 'ms', peer: one, gantry: other });
     const [less, more] = worlds.map(({ pid }) => residentBytes(pid).peak / megabyte);
     whole.push({ what: '· resident at most', unit: 'MB', peer: less, gantry: more });
   }
+  for (const meter of meters.values()) await meter.close();
   const about = (what: string, unit: string, of: (world: World) => number): Figure => ({
     ...{ what, unit, peer: of(small), gantry: of(large) },
   });
@@ -89,19 +102,13 @@ export async function measureWorlds(
   const { size } = large;
   const notes = [
     `${size.tags} tags in one repository and ${size.repositories} repositories, against 1,000 of each`,
-    `CPU of the server and its database for a request, medians of ${rounds} turns of ${seconds} s each, one connection`,
+    `CPU of the server and of its connections to the database for a request, lower quartiles of ${rounds} turns of ${seconds} s each, one connection`,
   ];
   return [
     { row, title: `${title}: requests`, figures, notes, ...(failed[0] && { failed: failed[0] }) },
     { row: `${row}-whole`, title: `${title}: what reads all rows`, figures: whole, notes: [] },
     { row: `${row}-rest`, title: `${title}: starts, memory, disk`, figures: sizes, notes: [] },
   ];
-}
-
-/** CPU seconds of the server, and of all connections of its database. */
-function cpuOf({ pid, databasePid }: World): number {
-  const own = preciseCpuSeconds(pid);
-  return databasePid === undefined ? own : own + preciseCpuSeconds(databasePid);
 }
 
 /** The most that the server held while it listed everything, page by page. */

@@ -27,8 +27,8 @@ export interface World extends Seeded {
   readonly memory: number;
   /** Of someone who may collect. */
   readonly operator: string;
+  /** On Postgres: its URL. */
   readonly database: string | undefined;
-  readonly databasePid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -67,7 +67,6 @@ export async function openWorld(options: {
   const { server, seconds } = await timed();
   return {
     ...{ ...seeded, name: size.name, on, folder, operator, database: url },
-    databasePid: postgres?.pid,
     ...{ url: server.url, pid: server.pid },
     seconds: { seed: seedSeconds, migrated: first.seconds, started: seconds },
     memory: residentBytes(server.pid).now,
