@@ -48,7 +48,9 @@ export function findEngine(
   const withTls = url.protocol === 'https:' || !!env.DOCKER_TLS_VERIFY || !!env.DOCKER_TLS;
   const tls = withTls ? readTls(name, env) : undefined;
   if (typeof tls === 'string') return tls;
-  const port = Number(url.port) || (withTls ? 2376 : 2375);
+  // A URL leaves out the port that its scheme has anyway, which no engine has.
+  const named = url.port || /:(\d+)\/?$/.exec(name)?.[1];
+  const port = Number(named) || (withTls ? 2376 : 2375);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   return { name, socketPath: undefined, host, port, tls, local: false };
 }

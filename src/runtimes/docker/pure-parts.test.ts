@@ -46,6 +46,23 @@ describe('where the engine is', () => {
   });
 });
 
+test('the port is the one that is named, also the one of the scheme; else that of engines', () => {
+  const portOf = (name: string) => {
+    const found = findEngine(name, {});
+    return typeof found === 'string' ? found : found.port;
+  };
+  const cases: readonly [string, number][] = [
+    ['http://10.0.0.1:80', 80],
+    ['http://10.0.0.1:80/', 80],
+    ['http://10.0.0.1:8080', 8080],
+    ['http://10.0.0.1', 2375],
+    ['http://[::1]', 2375],
+    ['tcp://10.0.0.1:80', 80],
+    ['tcp://10.0.0.1', 2375],
+  ];
+  for (const [name, port] of cases) assert.equal(portOf(name), port, name);
+});
+
 describe('what listens, by /proc/net/tcp', () => {
   const head = '  sl  local_address rem_address   st tx_queue rx_queue\n';
   const line = (local: string, state = '0A') => `   0: ${local} 00000000:0000 ${state} 0:0\n`;
