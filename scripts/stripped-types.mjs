@@ -2,7 +2,7 @@
  * The server's TypeScript as JavaScript, stripped once and kept below .cache by the digest of its source.
  * Lines and columns are those of the source.
  */
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join, resolve, sep } from 'node:path';
@@ -63,9 +63,9 @@ function fileOf(source) {
   return join(kept, `${hash('sha256', source)}.js`);
 }
 
-/** Whole or not at all: other servers may start at the same time. */
+/** Whole or not at all: other servers may start at the same time, in containers under the same process id. */
 function keep(file, text) {
-  const partial = `${file}.${process.pid}`;
+  const partial = `${file}.${randomUUID()}`;
   writeFileSync(partial, text);
   renameSync(partial, file);
 }
