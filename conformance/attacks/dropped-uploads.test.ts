@@ -8,6 +8,7 @@ import { expectStatus } from '../spec/check.ts';
 import { content, uniqueBytes } from '../spec/content.ts';
 import { useServer } from '../spec/fixture.ts';
 import { beginUpload, octets, pushBlob } from '../spec/push.ts';
+import { asStarted } from '../tools/start-env.ts';
 import { requestLines, Wire } from './wire.ts';
 
 const fixture = useServer({
@@ -16,6 +17,7 @@ const fixture = useServer({
     GANTRY_UPLOAD_EXPIRY: '2s',
     GANTRY_LOG_LEVEL: 'error',
     // Little room makes the garbage collector keep up: what grows is then held by something.
+    ...asStarted,
     NODE_OPTIONS: '--max-old-space-size=96',
   },
 });

@@ -13,6 +13,7 @@ import { createZstdCompress } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { decompress } from '../../src/compression/decompress.ts';
 import { sniff } from '../../src/registry/archives/receive-archive.ts';
+import { asStarted } from '../tools/start-env.ts';
 import { type Launched, launch, readBootstrap } from './support/gantry.ts';
 import { peakResident, resetPeak, resident } from './support/memory.ts';
 
@@ -39,7 +40,7 @@ before(async () => {
   if (unable) return;
   folder = await mkdtemp(join(tmpdir(), 'gantry-form-'));
   const data = join(folder, 'data');
-  server = launch({ data, env: { GANTRY_LOG_LEVEL: 'error' } });
+  server = launch({ data, env: { ...asStarted, GANTRY_LOG_LEVEL: 'error' } });
   origin = await server.ready;
   archive = join(folder, 'image.tar');
   files = await makeArchive(archive);

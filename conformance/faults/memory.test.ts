@@ -8,6 +8,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { expectStatus } from '../spec/check.ts';
 import { addQuery, basic, Registry } from '../spec/client.ts';
 import { beginUpload, octets } from '../spec/push.ts';
+import { asStarted } from '../tools/start-env.ts';
 import { type Launched, launch, readBootstrap } from './support/gantry.ts';
 import { digestOfBody, LargeBlob, peakResident, resetPeak, resident } from './support/memory.ts';
 
@@ -30,7 +31,7 @@ before(async () => {
   if (unable) return;
   folder = await mkdtemp(join(tmpdir(), 'gantry-memory-'));
   const data = join(folder, 'data');
-  server = launch({ data, env: { GANTRY_LOG_LEVEL: 'error' } });
+  server = launch({ data, env: { ...asStarted, GANTRY_LOG_LEVEL: 'error' } });
   const origin = await server.ready;
   const { teamId, teamSlug, projectSlug, token } = readBootstrap(data);
   registry = new Registry(origin, basic(teamId, token), agent);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bootstrap } from '../faults/support/gantry.ts';
+import { compileCache } from '../tools/start-env.ts';
 import { startDeployment } from '../topologies/deployment.ts';
 import { servicesFor } from '../topologies/services.ts';
 import { chosenTopology } from '../topologies/topology.ts';
@@ -39,7 +40,7 @@ export type SharedServer = Pick<GantryServer, 'bootstrap' | 'dataFolder' | 'orig
 /** The environment of a command that works on that folder; no setting is inherited. */
 export function serverEnv(dataFolder: string): Record<string, string> {
   const { PATH = '', HOME = '' } = process.env;
-  return { PATH, HOME, GANTRY_DATA: dataFolder };
+  return { PATH, HOME, ...compileCache, GANTRY_DATA: dataFolder };
 }
 
 /** On the topology that GANTRY_TEST_TOPOLOGY names. */

@@ -7,3 +7,26 @@ const { serverEnv } = (await import(path)) as {
 
 /** What `npm start` sets for the server, so that what is started from tests and benches is the same. */
 export const startEnv = serverEnv({});
+
+/** A folder that lasts as long as the run of a suite. */
+const compiled = process.env.GANTRY_TEST_COMPILED;
+
+/** Where Node keeps what it compiled, for programs that tests start dozens of times. */
+export const compileCache: Readonly<Record<string, string>> = compiled
+  ? { NODE_COMPILE_CACHE: compiled }
+  : {};
+
+/** The same as `startEnv` but for that cache, which takes some memory. */
+export const quickStartEnv = compiled ? withCache(startEnv, compileCache) : startEnv;
+
+/** For servers whose memory is measured: as `npm start` has it. */
+export const asStarted = { NODE_DISABLE_COMPILE_CACHE: '1' };
+
+/** Node keeps nothing where the variable is there, whatever its value. */
+export function withCache(
+  env: Readonly<Record<string, string>>,
+  cache: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const { NODE_DISABLE_COMPILE_CACHE: _, ...others } = env;
+  return { ...others, ...cache };
+}

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startEnv } from '../../tools/start-env.ts';
+import { quickStartEnv, startEnv, withCache } from '../../tools/start-env.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 
@@ -36,9 +36,8 @@ const ownProgram: Program = { root, knows: () => true };
 
 /** Other sources are not those that `load-stripped` has: they start quicker by a compile cache of their own. */
 function startEnvOf(program: Program): Readonly<Record<string, string>> {
-  if (program === ownProgram) return startEnv;
-  const { NODE_DISABLE_COMPILE_CACHE: _, ...others } = startEnv;
-  return { ...others, NODE_COMPILE_CACHE: join(program.root, '.cache', 'compile') };
+  if (program === ownProgram) return quickStartEnv;
+  return withCache(startEnv, { NODE_COMPILE_CACHE: join(program.root, '.cache', 'compile') });
 }
 
 export interface Exit {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startEnv } from '../../tools/start-env.ts';
 import { agrees, held } from '../support/containers.ts';
 import { functionImage } from '../support/images.ts';
 import { answers, lasting } from '../support/recovering.ts';
@@ -65,7 +66,7 @@ async function killedAt({ gantry }: World, step: string, work: () => Promise<unk
 
 functionsSuite({
   name: 'kill -9 of Gantry at each step',
-  env: { NODE_OPTIONS: `--import=${program}`, KILL_AT_FILE: file },
+  env: { NODE_OPTIONS: `${startEnv.NODE_OPTIONS} --import=${program}`, KILL_AT_FILE: file },
   tests: {
     'of a deploy': async (world, t) => {
       const { gantry, functions, engine } = world;

@@ -10,14 +10,12 @@ import type { Image, Index } from '../../clients/support/images.ts';
 import { Registry } from '../../clients/support/registry.ts';
 import { type Sandbox, systemPath } from '../../clients/support/sandbox.ts';
 import { type Bootstrap, readBootstrap } from '../../faults/support/gantry.ts';
-import { startEnv } from '../../tools/start-env.ts';
+import { quickStartEnv } from '../../tools/start-env.ts';
 import { type Answer, type Asked, ask } from './ask.ts';
 import type { FunctionEngine } from './engine.ts';
 import type { Network } from './network.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
-/** A folder that lasts as long as the run of the suite. */
-const compiled = process.env.GANTRY_TEST_COMPILED;
 
 export interface FunctionsGantry {
   readonly data: string;
@@ -76,9 +74,7 @@ export async function startFunctionsGantry(
   let env: Record<string, string> = {
     PATH: systemPath,
     HOME: folder,
-    ...startEnv,
-    // Half of the CPU of a start is to compile, and each test file here starts a server, some dozens.
-    ...(compiled ? { NODE_COMPILE_CACHE: compiled } : {}),
+    ...quickStartEnv,
     GANTRY_DATA: data,
     GANTRY_HOST: '127.0.0.1',
     GANTRY_PORT: '0',
