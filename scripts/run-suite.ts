@@ -114,7 +114,7 @@ async function runFiles(suite: FileSuite, options: RunOptions): Promise<Outcome>
     ];
     const env = {
       GANTRY_TEST_COUNTS: countsFile,
-      GANTRY_TEST_COMPILED: join(folder, 'compiled'),
+      GANTRY_TEST_FOLDER: folder,
       GANTRY_TEST_TOPOLOGY: topology,
       GANTRY_TEST_QUICK: options.quick ? '1' : undefined,
     };

@@ -1,7 +1,15 @@
 /** A Postgres server of a test's own: Debian's program, a cluster in a folder, a free port. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +23,8 @@ export interface PostgresServer {
   readonly pid: number;
   /** `postgres://…/gantry`, a superuser. */
   readonly url: string;
-  /** A database of its own. */
-  database(name: string): Promise<string>;
+  /** A database of its own: empty, or a copy of another that nobody is connected to. */
+  database(name: string, copyOf?: string): Promise<string>;
   /** SIGQUIT: as a crash; its data stays. */
   crash(): Promise<void>;
   /** Where it does not run. */
@@ -41,21 +49,7 @@ export async function startPostgres(
   const data = join(folder, 'data');
   mkdirSync(data, { mode: 0o700 });
   if (user) for (const path of [folder, data]) chownSync(path, user.uid, user.gid);
-  const made = spawnSync(
-    join(bin, 'initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'gantry',
-      '--auth=trust',
-      '--encoding=UTF8',
-      '--locale=C.UTF-8',
-      '--no-sync',
-    ],
-    { ...user, encoding: 'utf8', cwd: folder },
-  );
-  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  makeCluster(bin, data, user);
   const port = await freePort();
   const base = `postgres://gantry@127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
@@ -90,7 +84,8 @@ export async function startPostgres(
     server.kill(signal);
     await ended;
   };
-  const database = (name: string): Promise<string> => createDatabase(base, name);
+  const database = (name: string, copyOf?: string): Promise<string> =>
+    createDatabase(base, name, copyOf);
   await start();
   return {
     get pid() {
@@ -108,9 +103,11 @@ export async function startPostgres(
 }
 
 /** In the server at `base` (a URL without a database), where it is not there yet; its URL. */
-export async function createDatabase(base: string, name: string): Promise<string> {
+export async function createDatabase(base: string, name: string, copyOf?: string): Promise<string> {
   const { hostname, port, username } = new URL(base);
-  const args = ['-h', hostname, '-p', port, '-U', username, name];
+  const args = ['-h', hostname, '-p', port, '-U', username];
+  if (copyOf) args.push('-T', copyOf);
+  args.push(name);
   // Not in this thread: what is at `base` may be a proxy that runs in it.
   const child = spawn(join(programs()!, 'createdb'), args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
@@ -132,6 +129,36 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
   const ends = Promise.all([once(dump, 'close'), once(fill, 'close')]);
   await pipeline(dump.stdout, fill.stdin);
   for (const [code] of await ends) if (code !== 0) throw new Error('the database was not copied');
+}
+
+/**
+ * What `initdb` makes takes it a second of the processor, and is the same each time: it is kept, before a server ran
+ * on it, as long as the run of a suite lasts.
+ */
+function makeCluster(bin: string, data: string, user: ReturnType<typeof owner>): void {
+  const shared = process.env.GANTRY_TEST_FOLDER;
+  const kept = shared && join(shared, 'postgres-cluster');
+  const copy = (from: string, to: string): boolean =>
+    spawnSync('cp', ['-a', '--reflink=auto', `${from}/.`, to]).status === 0;
+  if (kept && existsSync(kept)) {
+    if (!copy(kept, data)) throw new Error(`${kept} could not be copied`);
+    return;
+  }
+  const settings = ['-U', 'gantry', '--auth=trust', '--encoding=UTF8', '--locale=C.UTF-8'];
+  const made = spawnSync(join(bin, 'initdb'), ['-D', data, ...settings, '--no-sync'], {
+    ...{ ...user, encoding: 'utf8', cwd: data },
+  });
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  if (!kept) return;
+  const partial = `${kept}.${process.pid}`;
+  mkdirSync(partial, { mode: 0o700 });
+  try {
+    if (copy(data, partial)) renameSync(partial, kept);
+  } catch {
+    // Another file of the suite was quicker.
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
 }
 
 function programs(): string | undefined {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const path = resolve(import.meta.dirname, '..', '..', 'scripts', 'server-env.mjs');
 const { serverEnv } = (await import(path)) as {
@@ -8,16 +8,16 @@ const { serverEnv } = (await import(path)) as {
 /** What `npm start` sets for the server, so that what is started from tests and benches is the same. */
 export const startEnv = serverEnv({});
 
-/** A folder that lasts as long as the run of a suite. */
-const compiled = process.env.GANTRY_TEST_COMPILED;
+/** Lasts as long as the run of a suite. */
+const folder = process.env.GANTRY_TEST_FOLDER;
 
 /** Where Node keeps what it compiled, for programs that tests start dozens of times. */
-export const compileCache: Readonly<Record<string, string>> = compiled
-  ? { NODE_COMPILE_CACHE: compiled }
+export const compileCache: Readonly<Record<string, string>> = folder
+  ? { NODE_COMPILE_CACHE: join(folder, 'compiled') }
   : {};
 
 /** The same as `startEnv` but for that cache, which takes some memory. */
-export const quickStartEnv = compiled ? withCache(startEnv, compileCache) : startEnv;
+export const quickStartEnv = folder ? withCache(startEnv, compileCache) : startEnv;
 
 /** For servers whose memory is measured: as `npm start` has it. */
 export const asStarted = { NODE_DISABLE_COMPILE_CACHE: '1' };
