@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { AdminMethod, AdminParams, AdminResult } from '../projects/admin-methods.ts';
+import type { Refused } from './refused.ts';
 
 /** Calls a method and prints its result: by `show` for people, or as JSON where that was asked for. */
 export type Run = <M extends AdminMethod>(
@@ -17,6 +18,8 @@ export interface Watch<R> {
   readonly everyMs: number;
   /** Undefined: it has ended. */
   readonly line: (result: R) => string | undefined;
+  /** What it is told as, in place of its result, where it has ended and failed. */
+  readonly failed?: (result: R) => Refused | undefined;
   /** A method with a result of the same kind. */
   readonly again: (result: R) => { readonly method: AdminMethod; readonly params: unknown };
 }

@@ -205,6 +205,20 @@ test('a refusal is said with its hint, and ends with 1', async () => {
   });
 });
 
+test('a collection that failed ends with 1', async () => {
+  const failed = { id: 'col_1', state: 'failed' };
+  const plain = await cli('collection run', failed);
+  assert.deepEqual([plain.code, plain.out], [1, '']);
+  assert.match(plain.err, /^gantry: The collection failed\.\nThe log says why\./);
+  const json = await cli('collection run --json', failed);
+  assert.deepEqual([json.code, json.out], [1, '']);
+  assert.equal(JSON.parse(json.err).error.code, 'failed');
+  // It was asked for, and told.
+  const shown = await cli('collection show col_1', failed);
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, /The collection failed\./);
+});
+
 test('a new token is shown once, with the login of each team, ready to paste', async () => {
   const { out } = await cli('token create --team acme', {
     id: 'tok_1',

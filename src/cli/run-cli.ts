@@ -43,6 +43,8 @@ export async function runCli(cli: CliProcess): Promise<number> {
         const next = watch.again(result);
         result = (await connection.call(next.method, next.params)) as typeof result;
       }
+      const failure = watch?.failed?.(result);
+      if (failure) throw failure;
       cli.out(json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
       if (connection.offline && watch && watch.line(result) !== undefined) {
         if (watch.always) throw noServer();

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CollectionState, CollectionSummary } from '../../projects/admin-methods.ts';
 import { group, leaf, type Run, type Watch } from '../command.ts';
 import { given } from '../given.ts';
+import { Refused } from '../refused.ts';
 import { table, time } from '../table.ts';
 import { bytesText } from '../upkeep.ts';
 
@@ -55,6 +56,7 @@ export function addCollectionCommands(admin: Command, run: Run): void {
       const watch: Watch<CollectionState> = {
         ...{ always: true, everyMs: 300 },
         line: ({ state }) => (state === 'running' ? 'collecting …' : undefined),
+        failed: ({ state }) => (state === 'failed' ? new Refused(failed) : undefined),
         again: ({ id }) => ({ method: 'collection.show', params: { run: id } }),
       };
       await run(given({ json }), 'collection.run', {}, showRun, wait ? watch : undefined);
@@ -87,8 +89,14 @@ export function addCollectionCommands(admin: Command, run: Run): void {
   });
 }
 
+const failed = {
+  code: 'failed',
+  message: 'The collection failed.',
+  hint: 'The log says why. What it took away is collected; the next one goes on.',
+};
+
 function showRun({ id, state, run: done }: CollectionState): string {
-  if (state === 'failed') return 'It failed: the log of the server says why. It is tried again.\n';
+  if (state === 'failed') return `${failed.message} ${failed.hint}\n`;
   if (!done) return `It runs. What it comes to: npx gantry admin collection show ${id}\n`;
   const { links, blobs } = done;
   if (links.collected + blobs.collected === 0) return 'There was nothing to collect.\n';
