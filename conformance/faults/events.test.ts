@@ -15,7 +15,13 @@ import { digestOf, mediaTypes } from '../spec/content.ts';
 import { Asker, Gone } from './support/asking.ts';
 import { checkIntegrity, inspectAtRest } from './support/at-rest.ts';
 import { StreamEar, WebhookEar } from './support/event-listeners.ts';
-import { type Bootstrap, type Launched, launch, readBootstrap } from './support/gantry.ts';
+import {
+  type Bootstrap,
+  compileOnce,
+  type Launched,
+  launch,
+  readBootstrap,
+} from './support/gantry.ts';
 import { Random, runSeed } from './support/random.ts';
 
 const quick = process.env.GANTRY_TEST_QUICK === '1';
@@ -38,6 +44,7 @@ test(`events of ${pushes} pushes, over ${kills} kill -9: all, and in order`, asy
   const stream = new StreamEar();
   t.after(() => stream.stop());
 
+  await compileOnce();
   await rig.start();
   stream.follow(rig.origin, rig.authorization);
   const hook = await rig.asker.expect(

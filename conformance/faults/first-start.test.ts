@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { basic } from '../spec/client.ts';
 import { Asker } from './support/asking.ts';
-import { launch, readBootstrap } from './support/gantry.ts';
+import { compileOnce, launch, readBootstrap } from './support/gantry.ts';
 import { Random, runSeed } from './support/random.ts';
 import { buildRecorder, Recorder } from './support/recorder.ts';
 
@@ -22,6 +22,7 @@ test(`after each of ${cuts} power cuts in its first start, the next start is rea
   const built = await buildRecorder(folder);
   if (typeof built === 'string') return t.skip(built);
 
+  await compileOnce();
   const record = async (name: string, killAt: number) => {
     const data = join(folder, name);
     await mkdir(data);

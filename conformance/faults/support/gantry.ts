@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { quickStartEnv, startEnv, withCache } from '../../tools/start-env.ts';
@@ -120,6 +122,22 @@ export function launch({ data, env = {}, program = ownProgram }: LaunchOptions):
       return exit;
     },
   };
+}
+
+/**
+ * Starts a server once and ends it by SIGTERM, as those that are only killed never do: Node writes down what it
+ * compiled when a process ends in order, and all later starts are quicker.
+ */
+export async function compileOnce(): Promise<void> {
+  if (quickStartEnv === startEnv) return;
+  const data = await mkdtemp(join(tmpdir(), 'gantry-compile-'));
+  try {
+    const server = launch({ data });
+    await server.ready;
+    await server.end('SIGTERM');
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
 }
 
 export function readBootstrap(data: string): Bootstrap {
