@@ -71,6 +71,7 @@ const globalIPv6 = ['2000::/3'];
 const innerIPv6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
 const loopback = ['127.0.0.0/8', '::1/128'];
 
+const notLoaded = 'The client for outbound requests could not be loaded.';
 const permissionHint =
   'Use a public https address; the operator of this registry can allow others in GANTRY_OUTBOUND_ALLOW.';
 
@@ -110,8 +111,11 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
   let closed = false;
   let agent: Promise<Agent> | undefined;
   const openAgent = async (): Promise<Agent> => {
-    // Loaded where the first request goes out: many installations send none, and undici takes 9 MB.
-    const { createOutboundAgent } = await import('./outbound-agent.ts');
+    // By the first request, or the next one where it fails: many installations send none, and undici takes 9 MB.
+    const { createOutboundAgent } = await import('./outbound-agent.ts').catch((cause: unknown) => {
+      agent = undefined;
+      throw new RegistryError({ kind: 'unavailable', message: notLoaded }, { cause });
+    });
     const opened = createOutboundAgent(({ hostname, port, protocol }) =>
       guardedLookup(hostname, port || portOf(protocol)),
     );
@@ -187,7 +191,7 @@ export function createOutboundGuard(options: OutboundGuardOptions): OutboundGuar
     },
     async close() {
       closed = true;
-      await (await agent)?.destroy();
+      await (await agent?.catch(() => undefined))?.destroy();
     },
   };
 }
