@@ -98,3 +98,29 @@ test('a label in the engine gets no other files of this machine', async (t) => {
     ['good'],
   );
 });
+
+test('one that was found as it was removed is looked at no longer', async (t) => {
+  const { source, put, written, copied, next } = setUp(t);
+  rmSync(source, { recursive: true });
+  copied.follow('gone', [{ path: '/x', source }]);
+  const kept = join(source, '..', 'kept');
+  writeFileSync(kept, 'first');
+  const one = next();
+  await copied.put('kept', [{ path: '/y', source: kept }]);
+  await one;
+  // Two looks at all of them.
+  for (const text of ['second', 'third']) {
+    const again = next();
+    writeFileSync(kept, text);
+    await again;
+  }
+  // As of another that has its place: nobody copies it into the one that is gone.
+  mkdirSync(source);
+  put('of another');
+  for (const text of ['fourth', 'fifth']) {
+    const again = next();
+    writeFileSync(kept, text);
+    await again;
+  }
+  assert.deepEqual(new Set(written.map(({ id }) => id)), new Set(['kept']));
+});

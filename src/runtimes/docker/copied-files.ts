@@ -62,11 +62,13 @@ export class CopiedFiles {
     this.#kept.clear();
   }
 
-  /** One after the other: it is seldom that any changes. */
+  /** One after the other: it is seldom that any changes. Files that are gone were of one that was removed. */
   async #refresh(): Promise<void> {
     for (const id of [...this.#kept.keys()]) {
-      await this.#copy(id).catch((error: RuntimeError) => {
-        if (error.failure === 'no-such-instance') this.#kept.delete(id);
+      await this.#copy(id).catch((error: RuntimeError | NodeJS.ErrnoException) => {
+        const gone =
+          'failure' in error ? error.failure === 'no-such-instance' : error.code === 'ENOENT';
+        if (gone) this.#kept.delete(id);
       });
     }
   }
