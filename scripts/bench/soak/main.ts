@@ -90,10 +90,10 @@ function textOf({
     line('collections', list(collections)),
     line('failed and lost', list(ends.problems)),
     line('left at the end', list(ends.left)),
-    ...servers.map(({ begin, end }, at) =>
+    ...servers.map(({ begin, end, mostMegabytes, restMegabytes }, at) =>
       line(
         `server ${at + 1}, begin and end`,
-        `${begin.megabytes} -> ${end.megabytes} MB, ${begin.descriptors} -> ${end.descriptors} descriptors`,
+        `${begin.megabytes} -> ${end.megabytes} MB resident (${mostMegabytes} at the most, ${restMegabytes} at rest), ${begin.liveMegabytes} -> ${end.liveMegabytes} MB live, ${begin.descriptors} -> ${end.descriptors} descriptors`,
       ),
     ),
     line('off', off.length === 0 ? 'nothing' : off.join('; ')),

@@ -1,13 +1,16 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Launched } from '../../../conformance/faults/support/gantry.ts';
 import { SoakTraffic, soakRepositories } from '../../../conformance/faults/support/soak-traffic.ts';
+import { startEnv } from '../../../conformance/tools/start-env.ts';
 import { type Deployment, startDeployment } from '../../../conformance/topologies/deployment.ts';
 import { startServices } from '../../../conformance/topologies/services.ts';
 import type { Topology } from '../../../conformance/topologies/topology.ts';
 import { runProgram } from '../clients/run-client.ts';
-import { residentBytes } from '../processes.ts';
+import { resetPeak, residentBytes } from '../processes.ts';
 import { root } from '../servers.ts';
+import { inspectorOptions, liveMegabytes } from './live-heap.ts';
 
 export interface SoakReport {
   readonly topology: string;
@@ -18,21 +21,36 @@ export interface SoakReport {
     readonly problems: Readonly<Record<string, number>>;
     readonly left: Readonly<Record<string, number>>;
   };
-  readonly servers: readonly { readonly begin: Use; readonly end: Use }[];
+  readonly servers: readonly {
+    readonly begin: Use;
+    readonly end: Use;
+    /** Resident at the most between the two. */
+    readonly mostMegabytes: number;
+    /** Resident once nothing was asked of it for a while. */
+    readonly restMegabytes: number;
+  }[];
   /** What is not as it must be; empty: all is well. */
   readonly off: readonly string[];
   readonly examples: readonly string[];
 }
 
 interface Use {
+  /** Resident, with what is dead and not yet collected. */
   readonly megabytes: number;
+  /** Of the heap and its buffers, after a collection. */
+  readonly liveMegabytes: number;
   readonly descriptors: number;
 }
 
 /** Of a blob that nothing names yet: a push takes less, so it is kept, and what a push left is soon collected. */
 const leaseSeconds = 20;
-/** What a server may hold more at the end than once it was warm. */
+/** What a server may hold more at the end than once it was warm, and at any time between the two. */
 const moreMegabytes = 100;
+/** What more may live: manifests that were pulled are kept, and code that is used much is compiled again. */
+const moreLiveMegabytes = 30;
+/** What is promised of a server of which nothing is asked. */
+const mostAtRestMegabytes = 150;
+const restMs = 60_000;
 const moreDescriptors = 20;
 
 export async function soak(options: {
@@ -51,6 +69,7 @@ export async function soak(options: {
       ...{ GANTRY_FUNCTIONS: 'off', GANTRY_RATE_API_WRITES: '0', GANTRY_RATE_API_READS: '0' },
       ...{ GANTRY_RATE_TOKEN: '0', GANTRY_COLLECT_DELAY: '0s', GANTRY_UNDELETE_FOR: '0s' },
       GANTRY_COLLECT_LEASE: `${leaseSeconds}s`,
+      NODE_OPTIONS: `${startEnv.NODE_OPTIONS} ${inspectorOptions}`,
     },
   });
   stack.defer(() => deployment.stop());
@@ -58,7 +77,7 @@ export async function soak(options: {
   const { teamId, teamSlug, projectSlug, token } = bootstrap;
   const basic = `Basic ${Buffer.from(`${teamId}:${token}`).toString('base64')}`;
   const api = await apiOf(deployment);
-  const pids = deployment.origins.map((_, at) => deployment.server(at).pid);
+  const servers = deployment.origins.map((_, at) => deployment.server(at));
 
   const end = performance.now() + minutes * 60_000;
   const over = () => performance.now() > end;
@@ -91,12 +110,32 @@ export async function soak(options: {
   };
   const warm = async () => {
     await delay(Math.min(60_000, (minutes * 60_000) / 5));
-    return pids.map(useOf);
+    return Promise.all(
+      servers.map(async (server) => {
+        const use = useOf(server);
+        const live = await liveMegabytes(server);
+        resetPeak(server.pid);
+        return { ...use, liveMegabytes: live };
+      }),
+    );
   };
   const [, , begins] = await Promise.all([traffic.run(), collecting(), warm()]);
   await traffic.pullAll();
   const left = await deleteAll(api, topology, folder);
-  const ends = pids.map(useOf);
+  const used = servers.map((server) => ({
+    ...useOf(server),
+    mostMegabytes: megabytes(residentBytes(server.pid).peak),
+  }));
+  await delay(restMs);
+  const rested = servers.map(({ pid }) => megabytes(residentBytes(pid).now));
+  const living = await Promise.all(servers.map(liveMegabytes));
+  const uses = begins.map((begin, at) => {
+    const { mostMegabytes, ...end } = used[at]!;
+    return {
+      ...{ begin, end: { ...end, liveMegabytes: living[at]! } },
+      ...{ mostMegabytes, restMegabytes: rested[at]! },
+    };
+  });
   const problems = {
     pushes: traffic.failedPushes.length,
     others: traffic.failedOthers.length,
@@ -104,11 +143,16 @@ export async function soak(options: {
     dangling: traffic.dangling.length,
     'wrong bytes': traffic.wrongBytes.length,
   };
-  const grown = pids.flatMap((_, at) => {
-    const more = ends[at]!.megabytes - begins[at]!.megabytes;
-    const open = ends[at]!.descriptors - begins[at]!.descriptors;
+  const grown = uses.flatMap(({ begin, end, mostMegabytes, restMegabytes }, at) => {
+    const more = Math.max(end.megabytes, mostMegabytes) - begin.megabytes;
+    const live = end.liveMegabytes - begin.liveMegabytes;
+    const open = end.descriptors - begin.descriptors;
     return [
-      ...(more > moreMegabytes ? [`server ${at + 1} holds ${more} MB more`] : []),
+      ...(more > moreMegabytes ? [`server ${at + 1} held ${more} MB more`] : []),
+      ...(live > moreLiveMegabytes ? [`${live} MB more live in server ${at + 1}`] : []),
+      ...(restMegabytes > mostAtRestMegabytes
+        ? [`server ${at + 1} holds ${restMegabytes} MB at rest`]
+        : []),
       ...(open > moreDescriptors ? [`server ${at + 1} has ${open} more descriptors open`] : []),
     ];
   });
@@ -116,7 +160,7 @@ export async function soak(options: {
   return {
     ...{ topology: topology.name, minutes, counts: traffic.counts, collections },
     ends: { problems, left },
-    servers: begins.map((begin, at) => ({ begin, end: ends[at]! })),
+    servers: uses,
     off: [
       ...Object.entries({ ...problems, ...left })
         .filter(([, count]) => count > 0)
@@ -195,9 +239,11 @@ const filesIn = (folder: string): number =>
   readdirSync(folder, { withFileTypes: true, recursive: true }).filter((one) => one.isFile())
     .length;
 
-function useOf(pid: number): Use {
+const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+
+function useOf({ pid }: Launched): Omit<Use, 'liveMegabytes'> {
   return {
-    megabytes: Math.round(residentBytes(pid).now / 1e6),
+    megabytes: megabytes(residentBytes(pid).now),
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
   };
 }
