@@ -2,7 +2,8 @@
  * Whether this machine reaches containers of an engine on another one. That something answers at a container's
  * address says little: where no route leads to the engine, packets go to the default gateway, and whatever is
  * there (another network with the same addresses, a proxy that answers for all) would be given the requests.
- * So packets are sent to the address, and the engine is asked whether the container has got them.
+ * So packets are sent to the address, and the engine is asked whether the container has got as many. One that gets
+ * as many from elsewhere at that moment passes, too: only the operator's routes make it sure (docs/container-engine.md).
  */
 import { connect } from 'node:net';
 import type { EngineCalls } from './engine-calls.ts';
