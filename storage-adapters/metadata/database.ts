@@ -1,4 +1,4 @@
-import type { Compilable, RawBuilder } from 'kysely';
+import type { Compilable, OperationNodeSource, RawBuilder } from 'kysely';
 import type { Awaitable } from '../../src/ports/awaitable.ts';
 import type { Builder } from './schema.ts';
 
@@ -21,6 +21,15 @@ export interface Dialect {
   elements(json: string): RawBuilder<{ value: string }>;
   /** Whether `column` is one of the strings of a JSON array parameter: each is looked up in an index that begins so. */
   among(column: string, json: string): RawBuilder<boolean>;
+  /**
+   * What `rows` finds for each of the strings of a JSON array parameter, in no order; `is` says which column holds the
+   * string. Each is looked up by itself: Postgres, whose prepared plan knows no values, takes a repository for one of
+   * the usual size, and would rather read all that it holds.
+   */
+  lookUp<O>(
+    json: string,
+    rows: (is: (column: string) => RawBuilder<boolean>) => Compilable<O> & OperationNodeSource,
+  ): Compilable<O>;
 }
 
 /** A query's SQL and where its parameters come from. */

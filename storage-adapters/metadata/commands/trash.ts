@@ -87,12 +87,13 @@ const live = query<Target, { digest: string }>((db, p) =>
     .where('digest', '=', p('digest')),
 );
 const taken = query<{ repository: string; names: string }, { name: string }>((db, p, dialect) =>
-  db
-    .selectFrom('tags')
-    .select('name')
-    .where('repository_id', '=', p('repository'))
-    .where(dialect.among('name', p('names')))
-    .orderBy('name'),
+  dialect.lookUp(p('names'), (is) =>
+    db
+      .selectFrom('tags')
+      .select('name')
+      .where('repository_id', '=', p('repository'))
+      .where(is('name')),
+  ),
 );
 const prune = query<Target>((db, p) =>
   db
@@ -180,7 +181,9 @@ async function restore(
   for (const { value } of await missingManifests.all(tx, { repository, digests })) {
     if (await restore(tx, { ...args, digest: value }, came)) came.push(value);
   }
-  const tagsTaken = (await taken.all(tx, { repository, names: row.tags })).map(({ name }) => name);
+  const tagsTaken = (await taken.all(tx, { repository, names: row.tags }))
+    .map(({ name }) => name)
+    .sort();
   const tags = (JSON.parse(row.tags) as string[]).filter((name) => !tagsTaken.includes(name));
   await putManifest(tx, {
     ...{ repositoryId, digest, actor, limits, now, tags, ...parts },

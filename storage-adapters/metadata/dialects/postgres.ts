@@ -31,6 +31,13 @@ export const postgresDialect: Dialect = {
   // Of a table of texts a prepared plan, which knows no values, would join all rows of the largest repository.
   among: (column, json) =>
     sql<boolean>`${sql.ref(column)} = any(array(select json_array_elements_text(cast(${json} as json))))`,
+  lookUp: (json, rows) => {
+    const each = sql`select distinct value from json_array_elements_text(cast(${json} as json))`;
+    const found = rows((column) => sql`${sql.ref(column)} = wanted.value`);
+    // Without its end the planner would make one join of both.
+    const all = sql<never>`select found.* from (${each}) as wanted cross join lateral (${found} offset 0) as found`;
+    return { compile: () => all.compile(postgresDialect.builder) };
+  },
 };
 
 const int8 = 20;

@@ -28,6 +28,7 @@ export const sqliteDialect: Dialect = {
   elements: (json) => sql<{ value: string }>`json_each(${json})`,
   among: (column, json) =>
     sql<boolean>`${sql.ref(column)} in (select wanted.value from json_each(${json}) as wanted)`,
+  lookUp: (json, rows) => rows((column) => sqliteDialect.among(column, json)),
 };
 
 /**

@@ -14,6 +14,7 @@ import { peers } from './009-peers.ts';
 import { domains } from './010-domains.ts';
 import { removedVolumes } from './011-removed-volumes.ts';
 import { deploymentIndexes } from './012-deployment-indexes.ts';
+import { largeRepositories } from './013-large-repositories.ts';
 
 /** In order; a released one never changes. */
 const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
@@ -29,6 +30,7 @@ const migrations: readonly ((dialect: Dialect) => Compilable[])[] = [
   domains,
   removedVolumes,
   deploymentIndexes,
+  largeRepositories,
 ];
 
 export const schemaVersion = migrations.length;

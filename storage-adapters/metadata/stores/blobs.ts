@@ -24,13 +24,15 @@ const resolve = query<
     .select(['b.digest', 'b.key', 'b.size', 'b.quarantined_at', 'l.leased_until']),
 );
 const many = query<{ repository: string; digests: string }, BlobColumns>((db, p, dialect) =>
-  db
-    .selectFrom('blob_links as l')
-    .innerJoin('blobs as b', 'b.digest', 'l.digest')
-    .select(['b.digest', 'b.key', 'b.size'])
-    .where('l.repository_id', '=', p('repository'))
-    .where('b.quarantined_at', 'is', null)
-    .where(dialect.among('l.digest', p('digests'))),
+  dialect.lookUp(p('digests'), (is) =>
+    db
+      .selectFrom('blob_links as l')
+      .innerJoin('blobs as b', 'b.digest', 'l.digest')
+      .select(['b.digest', 'b.key', 'b.size'])
+      .where('l.repository_id', '=', p('repository'))
+      .where('b.quarantined_at', 'is', null)
+      .where(is('l.digest')),
+  ),
 );
 /** Links looked through for one that the caller may read: others' repositories may hold it by the hundred thousand. */
 const mostLinks = 1_000;

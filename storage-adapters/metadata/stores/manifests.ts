@@ -40,11 +40,13 @@ const byDigest = query<Path, Resolved>((db, p) =>
     .select(['m.digest', 'm.media_type', 'm.size']),
 );
 const many = query<{ repository: string; digests: string }, ManifestColumns>((db, p, dialect) =>
-  db
-    .selectFrom('manifests')
-    .select(['digest', 'media_type', 'size'])
-    .where('repository_id', '=', p('repository'))
-    .where(dialect.among('digest', p('digests'))),
+  dialect.lookUp(p('digests'), (is) =>
+    db
+      .selectFrom('manifests')
+      .select(['digest', 'media_type', 'size'])
+      .where('repository_id', '=', p('repository'))
+      .where(is('digest')),
+  ),
 );
 const content = query<{ digest: string }, { bytes: Uint8Array }>((db, p) =>
   db.selectFrom('manifest_contents').select('bytes').where('digest', '=', p('digest')),
@@ -64,11 +66,13 @@ const detailColumns = [
   ...(['artifact_type', 'subject', 'pushed_at', 'pushed_by'] as const),
 ] as const;
 const details = query<{ repository: string; digests: string }, DetailColumns>((db, p, dialect) =>
-  db
-    .selectFrom('manifests')
-    .select(detailColumns)
-    .where('repository_id', '=', p('repository'))
-    .where(dialect.among('digest', p('digests'))),
+  dialect.lookUp(p('digests'), (is) =>
+    db
+      .selectFrom('manifests')
+      .select(detailColumns)
+      .where('repository_id', '=', p('repository'))
+      .where(is('digest')),
+  ),
 );
 const newest = query<
   { repository: string; pushedAt: number; digest: string; limit: number },
@@ -95,24 +99,38 @@ const indexesOf = query<{ repository: string; digest: string; limit: number }, {
       .limit(p('limit')),
 );
 
-interface ChildColumns {
-  parent: string;
-  digest: string;
-  platform: string | null;
-  image_size: number;
-}
-const childImages = query<{ repository: string; digests: string }, ChildColumns>((db, p, dialect) =>
-  db
-    .selectFrom('manifest_references as f')
-    .innerJoin('manifests as m', (j) =>
-      j.onRef('m.repository_id', '=', 'f.repository_id').onRef('m.digest', '=', 'f.child'),
-    )
-    .select(['f.digest as parent', 'm.digest', 'm.platform', 'm.image_size'])
-    .where('f.repository_id', '=', p('repository'))
-    .where('f.kind', '=', 'manifest')
-    .where('m.platform', 'is not', null)
-    .where(dialect.among('f.digest', p('digests'))),
+const children = query<{ repository: string; digests: string }, { digest: string; child: string }>(
+  (db, p, dialect) =>
+    dialect.lookUp(p('digests'), (is) =>
+      db
+        .selectFrom('manifest_references')
+        .select(['digest', 'child'])
+        .where('repository_id', '=', p('repository'))
+        .where('kind', '=', 'manifest')
+        .where(is('digest')),
+    ),
 );
+
+/** Read apart from what names them: Postgres would join all manifests of the repository. */
+async function childImages(db: Executor, repository: string, digests: readonly Digest[]) {
+  const named = await children.all(db, { repository, digests: JSON.stringify(digests) });
+  if (named.length === 0) return [];
+  const wanted = JSON.stringify([...new Set(named.map(({ child }) => child))]);
+  const rows = await details.all(db, { repository, digests: wanted });
+  const images = new Map(rows.map((row) => [row.digest, row]));
+  return named.flatMap(({ digest, child }) => {
+    const image = images.get(child);
+    if (!image || image.platform === null) return [];
+    return [
+      {
+        parent: digest as Digest,
+        digest: child as Digest,
+        platform: image.platform,
+        imageSize: image.image_size,
+      },
+    ];
+  });
+}
 
 interface ReferrerColumns extends ManifestColumns {
   artifact_type: string | null;
@@ -221,15 +239,7 @@ export function manifestsStore(db: Executor): Manifests {
       then(indexesOf.all(db, { repository, digest, limit }), (rows) =>
         rows.map((row) => row.digest as Digest),
       ),
-    childImages: (repository, digests) =>
-      then(childImages.all(db, { repository, digests: JSON.stringify(digests) }), (rows) =>
-        rows.map((row) => ({
-          parent: row.parent as Digest,
-          digest: row.digest as Digest,
-          platform: row.platform ?? '',
-          imageSize: row.image_size,
-        })),
-      ),
+    childImages: (repository, digests) => childImages(db, repository, digests),
     referrers: (repository, subject, { artifactType, last = '', limit }) =>
       then(
         artifactType === undefined

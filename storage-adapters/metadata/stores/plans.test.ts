@@ -114,7 +114,7 @@ const cases: [string, (executor: Executor) => unknown, RegExp][] = [
   [
     "indexes' images",
     (db) => manifestsStore(db).childImages('r', digests),
-    /^SEARCH f USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,
+    /^SEARCH manifest_references USING PRIMARY KEY \(repository_id=\? AND digest=\?\)$/,
   ],
   [
     'the last deployment of a service',

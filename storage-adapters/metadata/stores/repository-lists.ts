@@ -95,9 +95,9 @@ const lists = ofEach(listed);
 const partsOf = ofEach(found);
 const endsOf = ofEach(ended);
 const named = query<{ project: string; names: string }, Row>((db, p, dialect) =>
-  all(db)
-    .where('r.project_id', '=', p('project'))
-    .where(dialect.among('r.name', p('names'))),
+  dialect.lookUp(p('names'), (is) =>
+    all(db).where('r.project_id', '=', p('project')).where(is('r.name')),
+  ),
 );
 
 /** Names looked at in one read. */

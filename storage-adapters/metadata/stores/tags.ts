@@ -90,11 +90,13 @@ const pages = {
 
 const images = query<{ repository: string; digests: string }, Image & { digest: string }>(
   (db, p, dialect) =>
-    db
-      .selectFrom('manifests')
-      .select(['digest', 'media_type', 'size', 'image_size', 'platform'])
-      .where('repository_id', '=', p('repository'))
-      .where(dialect.among('digest', p('digests'))),
+    dialect.lookUp(p('digests'), (is) =>
+      db
+        .selectFrom('manifests')
+        .select(['digest', 'media_type', 'size', 'image_size', 'platform'])
+        .where('repository_id', '=', p('repository'))
+        .where(is('digest')),
+    ),
 );
 
 async function withImages(db: Executor, repository: string, rows: readonly Own[]): Promise<Row[]> {
