@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
-import { inspectorOptions, liveMegabytes } from './live-heap.ts';
+import { inspectorOption, liveMegabytes } from './live-heap.ts';
 
 /** Holds some 30 MB of objects and 20 MB of a buffer; 100 MB of others have died old. */
 const program = `
@@ -16,7 +16,7 @@ const program = `
 
 test('what lives is told, what died is not, as often as it is asked', async (t) => {
   const child = spawn(process.execPath, ['-e', program], {
-    env: { ...process.env, NODE_OPTIONS: inspectorOptions },
+    env: { ...process.env, NODE_OPTIONS: inspectorOption(0) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.after(() => child.kill('SIGKILL'));

@@ -1,15 +1,18 @@
 /** What of a server's memory lives: resident memory has with it what is dead and not yet collected. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A server that was started with `inspectorOptions`. */
+/** A server that was started with `inspectorOption`. */
 export interface Inspected {
   readonly pid: number;
   /** Everything that it wrote. */
   output(): string;
 }
 
-/** For NODE_OPTIONS: servers side by side each listen at a port of their own, once they are asked to. */
-export const inspectorOptions = '--inspect-port=127.0.0.1:0';
+/**
+ * For NODE_OPTIONS: where a server's inspector listens once it is asked to. Port 0 is any free one, for servers side
+ * by side; one with workers needs another, from which Node counts on for them.
+ */
+export const inspectorOption = (port: number): string => `--inspect-port=127.0.0.1:${port}`;
 
 const openWithinMs = 10_000;
 const answerWithinMs = 60_000;

@@ -8,9 +8,9 @@ import { type Deployment, startDeployment } from '../../../conformance/topologie
 import { startServices } from '../../../conformance/topologies/services.ts';
 import type { Topology } from '../../../conformance/topologies/topology.ts';
 import { runProgram } from '../clients/run-client.ts';
-import { resetPeak, residentBytes } from '../processes.ts';
+import { freePort, resetPeak, residentBytes } from '../processes.ts';
 import { root } from '../servers.ts';
-import { inspectorOptions, liveMegabytes } from './live-heap.ts';
+import { inspectorOption, liveMegabytes } from './live-heap.ts';
 
 export interface SoakReport {
   readonly topology: string;
@@ -63,13 +63,14 @@ export async function soak(options: {
   await using stack = new AsyncDisposableStack();
   const { services, stop } = await startServices(topology);
   stack.defer(stop);
+  const inspectorPort = topology.replicas > 1 ? 0 : await freePort();
   const deployment = await startDeployment({
     ...{ topology, services, folder },
     settings: {
       ...{ GANTRY_FUNCTIONS: 'off', GANTRY_RATE_API_WRITES: '0', GANTRY_RATE_API_READS: '0' },
       ...{ GANTRY_RATE_TOKEN: '0', GANTRY_COLLECT_DELAY: '0s', GANTRY_UNDELETE_FOR: '0s' },
       GANTRY_COLLECT_LEASE: `${leaseSeconds}s`,
-      NODE_OPTIONS: `${startEnv.NODE_OPTIONS} ${inspectorOptions}`,
+      NODE_OPTIONS: `${startEnv.NODE_OPTIONS} ${inspectorOption(inspectorPort)}`,
     },
   });
   stack.defer(() => deployment.stop());
