@@ -219,6 +219,30 @@ test('one wake takes all pages', async (t) => {
   assert.deepEqual(await files(), []);
 });
 
+test('bytes are removed eight at once, and forgotten by one write', async (t) => {
+  const { discard, sweep, waiting, store, metadata } = await open(t);
+  for (let at = 0; at < 8 + 4; at++) await discard();
+  const [all, forgotten]: [PromiseWithResolvers<void>, number[]] = [Promise.withResolvers(), []];
+  let begun = 0;
+  await sweep({
+    store: instead(store, {
+      abandon: async (key, state) => {
+        if (++begun === 8) all.resolve();
+        await all.promise;
+        await store.abandon(key, state);
+      },
+    }),
+    writer: instead(metadata.writer, {
+      async run(name, args) {
+        if ('keys' in args) forgotten.push((args.keys as readonly string[]).length);
+        return await metadata.writer.run(name, args);
+      },
+    }),
+  });
+  assert.deepEqual(forgotten, [8, 4]);
+  assert.deepEqual(await waiting(), []);
+});
+
 test('many wakes make one sweep, and one more for what came meanwhile', async (t) => {
   const { sweeper, metadata } = await open(t);
   let asked = 0;
@@ -254,7 +278,7 @@ test('where the database fails, it is told, and the next wake tries again', asyn
 
 test('after stop nothing is begun, and what runs ends at its next step', async (t) => {
   const { discard, sweeper, store, waiting } = await open(t);
-  for (let at = 0; at < 5; at++) await discard();
+  for (let at = 0; at < 8 + 4; at++) await discard();
   const made: Sweeper = sweeper({
     store: instead(store, {
       abandon: async (key, state) => {

@@ -7,8 +7,16 @@ import type { TrashStore } from '../ports/trash.ts';
 import type { UploadRow, Uploads } from '../ports/uploads.ts';
 
 const page = 100;
+/** Keys whose bytes are removed at once, and then forgotten by one write: a store on the network answers late. */
+const removedAtOnce = 8;
 
 type DiscardedKey = Awaited<ReturnType<Blobs['discardedKeys']>>[number];
+
+interface Done {
+  readonly done: number;
+  readonly failures: readonly unknown[];
+}
+const none: Done = { done: 0, failures: [] };
 
 export interface SweeperDeps {
   readonly store: BlobStore;
@@ -77,21 +85,31 @@ export class Sweeper {
       const { removed } = await writer.run('EmptyTrash', { now, limit: page });
       if (removed === page) this.#again = true;
     }
-    await this.#each(await uploads.expired(now, page), (row) => this.#endAbandoned(row, now));
-    await this.#each(await blobs.discardedKeys(page, now), (key) => this.#removeDiscarded(key));
+    await this.#each(await uploads.expired(now, page), 1, (rows) =>
+      this.#endAbandoned(rows[0]!, now),
+    );
+    await this.#each(await blobs.discardedKeys(page, now), removedAtOnce, (keys) =>
+      this.#removeDiscarded(keys),
+    );
   }
 
   /**
-   * One after another; one that fails does not keep the others waiting. A full page is followed by the
+   * Some after others; one that fails does not keep the others waiting. A full page is followed by the
    * next one, but only where something was done: what is left may be the same again.
    */
-  async #each<T>(found: readonly T[], work: (item: T) => Promise<boolean>): Promise<void> {
+  async #each<T>(
+    found: readonly T[],
+    atOnce: number,
+    work: (items: readonly T[]) => Promise<Done>,
+  ): Promise<void> {
     const failures: unknown[] = [];
     let done = 0;
-    for (const item of found) {
+    for (let at = 0; at < found.length; at += atOnce) {
       if (this.#stopped) return;
       try {
-        if (await work(item)) done += 1;
+        const some = await work(found.slice(at, at + atOnce));
+        done += some.done;
+        failures.push(...some.failures);
       } catch (error) {
         failures.push(error);
       }
@@ -100,23 +118,34 @@ export class Sweeper {
     if (failures.length > 0) this.#deps.failed(failures[0]);
   }
 
-  /** False where the upload is in use, or was meanwhile: what was read in a page may be old. */
-  async #endAbandoned({ id }: UploadRow, now: number): Promise<boolean> {
+  /** None where the upload is in use, or was meanwhile: what was read in a page may be old. */
+  async #endAbandoned({ id }: UploadRow, now: number): Promise<Done> {
     const row = await this.#deps.uploads.find(id);
-    if (!row || row.expiresAt > now) return false;
+    if (!row || row.expiresAt > now) return none;
     try {
       await this.#deps.cancel(row);
-      return true;
+      return { done: 1, failures: [] };
     } catch (error) {
-      if (error instanceof RegistryError && error.kind === 'upload-conflict') return false;
+      if (error instanceof RegistryError && error.kind === 'upload-conflict') return none;
       throw error;
     }
   }
 
-  async #removeDiscarded({ key, state }: DiscardedKey): Promise<boolean> {
+  async #removeDiscarded(found: readonly DiscardedKey[]): Promise<Done> {
     const { store, writer } = this.#deps;
-    await (state === undefined ? store.delete(key) : store.abandon(key, state));
-    await writer.run('ForgetKeys', { keys: [key] });
-    return true;
+    const keys: string[] = [];
+    const failures: unknown[] = [];
+    await Promise.all(
+      found.map(async ({ key, state }) => {
+        try {
+          await (state === undefined ? store.delete(key) : store.abandon(key, state));
+          keys.push(key);
+        } catch (error) {
+          failures.push(error);
+        }
+      }),
+    );
+    if (keys.length > 0) await writer.run('ForgetKeys', { keys });
+    return { done: keys.length, failures };
   }
 }
