@@ -7,7 +7,7 @@ import type { TrashStore } from '../ports/trash.ts';
 import type { UploadRow, Uploads } from '../ports/uploads.ts';
 
 const page = 100;
-/** Keys whose bytes are removed at once, and then forgotten by one write: a store on the network answers late. */
+/** A store on the network answers late. */
 const removedAtOnce = 8;
 
 type DiscardedKey = Awaited<ReturnType<Blobs['discardedKeys']>>[number];
@@ -25,6 +25,8 @@ export interface SweeperDeps {
   readonly trash: Pick<TrashStore, 'isDue'>;
   readonly writer: CommandWriter;
   readonly clock: Clock;
+  /** Keys whose bytes are removed at once, and then forgotten by one write; 8 unless given. */
+  readonly removedAtOnce?: number;
   /** False: another replica sweeps now. */
   readonly leads?: () => boolean;
   /** Cancels a session; rejects with `upload-conflict` where a request is writing to it. */
@@ -80,6 +82,7 @@ export class Sweeper {
 
   async #sweep(): Promise<void> {
     const { uploads, blobs, trash, writer, clock } = this.#deps;
+    const atOnce = this.#deps.removedAtOnce ?? removedAtOnce;
     const now = clock.now();
     if (await trash.isDue(now)) {
       const { removed } = await writer.run('EmptyTrash', { now, limit: page });
@@ -88,7 +91,7 @@ export class Sweeper {
     await this.#each(await uploads.expired(now, page), 1, (rows) =>
       this.#endAbandoned(rows[0]!, now),
     );
-    await this.#each(await blobs.discardedKeys(page, now), removedAtOnce, (keys) =>
+    await this.#each(await blobs.discardedKeys(page, now), atOnce, (keys) =>
       this.#removeDiscarded(keys),
     );
   }

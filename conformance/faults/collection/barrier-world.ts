@@ -67,7 +67,9 @@ export class BarrierWorld {
     );
     const cancel = (row: Parameters<typeof app.services.blobPush.cancel>[0]) =>
       app.services.blobPush.cancel(row);
-    this.#sweeper = new Sweeper({ ...metadata, store, clock, cancel, failed }, 3_600_000);
+    // One key at a time: an actor on the stage is at one place.
+    const deps = { ...metadata, store, clock, cancel, failed, removedAtOnce: 1 };
+    this.#sweeper = new Sweeper(deps, 3_600_000);
     t.after(() => this.#sweeper.stop());
   }
 
