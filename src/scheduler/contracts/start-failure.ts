@@ -7,8 +7,11 @@ const what: Readonly<Record<StartFailure['reason'], string>> = {
   'start-failed': 'The container could not be started',
 };
 
-/** By SIGKILL; an engine that did not watch its memory yet does not know that the kernel did. */
-const killedCode = 137;
+/**
+ * Exit code of SIGKILL, which nothing in a container can send to its first process. An engine that did not watch its
+ * memory yet does not know that the kernel did.
+ */
+export const killedCode = 137;
 
 /** What who made the image does about it. */
 export function startHint({ reason, port, exitCode, others = [] }: StartFailure): string {

@@ -1,5 +1,6 @@
 import { type InstanceExit, RuntimeError } from '../../ports/runtime-driver.ts';
 import type { RoleCredentials } from '../contracts/contract.ts';
+import { killedCode } from '../contracts/start-failure.ts';
 import { pause, withDeadline } from '../timers.ts';
 import { BringUp, bringUp } from './bring-up.ts';
 import { Connections } from './connections.ts';
@@ -242,8 +243,6 @@ export class InstanceLife {
 /** Reasons of ends that no image is to blame for. */
 export const gone = 'its container is gone';
 export const removed = 'its container was removed';
-/** Of SIGKILL, which nothing in a container can send to its first process. */
-const killedCode = 137;
 
 export function exitReason(exit: InstanceExit): string {
   if (exit.outOfMemory) return 'out of memory: the kernel ended it';
