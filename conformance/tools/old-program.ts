@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { type Program, root } from '../faults/support/gantry.ts';
 
 export interface OldProgram extends Program, AsyncDisposable {}
@@ -24,24 +23,19 @@ export async function openOldProgram(commit: string): Promise<OldProgram> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'gantry-old-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const archive = spawn('git', ['archive', commit], {
-    ...{ cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
-  });
-  const unpack = spawn('tar', ['-x', '-C', folder], { stdio: ['pipe', 'ignore', 'inherit'] });
-  const ends = Promise.all([once(archive, 'close'), once(unpack, 'close')]);
-  await pipeline(archive.stdout!, unpack.stdin!);
-  for (const [code] of await ends)
-    if (code !== 0) throw new Error(`the tree of ${commit} cannot be had`);
+  // By a file: tar may end at the archive's last entry, before it has read the padding of a pipe.
+  const archive = join(folder, 'tree.tar');
+  const why = `the tree of ${commit} cannot be had`;
+  await run('git', ['archive', '--output', archive, commit], root, why);
+  await run('tar', ['-x', '-f', archive, '-C', folder], folder, why);
+  await rm(archive);
   const locks = [root, folder].map((one) => readFile(join(one, 'package-lock.json'), 'utf8'));
   const [ours, theirs] = await Promise.all(locks);
   if (ours === theirs) {
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   } else {
-    const install = spawn('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], {
-      ...{ cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
-    });
-    const [code] = await once(install, 'close');
-    if (code !== 0) throw new Error(`the packages of ${commit} cannot be installed`);
+    const install = ['ci', '--omit=dev', '--no-audit', '--no-fund'];
+    await run('npm', install, folder, `the packages of ${commit} cannot be installed`);
   }
   await compile(folder);
   const settings = await readFile(join(folder, 'docs', 'settings.md'), 'utf8');
@@ -52,6 +46,13 @@ export async function openOldProgram(commit: string): Promise<OldProgram> {
     knows: (setting) => names.has(setting),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** @throws Error that says `why`, where it fails. */
+async function run(program: string, args: readonly string[], cwd: string, why: string) {
+  const child = spawn(program, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(why);
 }
 
 /** So that its first start, whose time is limited, is no slower than another. */
