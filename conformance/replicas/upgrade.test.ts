@@ -173,6 +173,7 @@ describe('two replicas are upgraded under load', skip ? { skip } : {}, () => {
       }
       for (const at of [0, 1]) await revokes(at, at ^ 1);
       await goesOn(5);
+      await world.serves(0);
     });
   });
 
@@ -213,7 +214,10 @@ describe('two replicas are upgraded under load', skip ? { skip } : {}, () => {
     await oldLeaves(t, 1);
     stream.follow(world.origins[0]!, world.authorization);
     await unnoticed(t, 'the other starts', () => world.start(1));
-    await unnoticed(t, 'both new', () => goesOn(5));
+    await unnoticed(t, 'both new', async () => {
+      await goesOn(5);
+      await world.serves(1);
+    });
     await unnoticed(t, 'a new one restarts', async () => {
       await leaves(0);
       await world.start(0);

@@ -1,7 +1,9 @@
 /** Two replicas on Postgres and one blob store, behind nginx: the topology of docker-compose.yml without containers. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Bootstrap, Launched, Program } from '../../faults/support/gantry.ts';
 import { basic, Registry } from '../../spec/client.ts';
 import type { PostgresServer } from '../../tools/postgres.ts';
@@ -28,6 +30,8 @@ export interface Topology {
   registry(at?: number, authorization?: string): Registry;
   /** Starts one again that has ended: from this checkout, unless it is given another program; `more` for this start. */
   start(at: number, program?: Program, more?: Readonly<Record<string, string>>): Promise<void>;
+  /** Resolves once nginx gives requests to that one again: it leaves out for a while one that was not there. */
+  serves(at: number): Promise<void>;
   /** What all replicas share. */
   readonly settings: Readonly<Record<string, string>>;
   stop(): Promise<void>;
@@ -89,6 +93,15 @@ export async function startTopology(
       return registry;
     },
     start: (...given) => deployment.start(...given),
+    async serves(at) {
+      const { host } = new URL(origins[at]!);
+      const from = deployment.traffic().length;
+      const began = () => deployment.traffic().slice(from);
+      for (const deadline = performance.now() + 10_000; ; await delay(100)) {
+        if (began().some(({ upstream }) => upstream === host)) return;
+        assert.ok(performance.now() < deadline, `nginx gives replica ${at} no request`);
+      }
+    },
     settings: deployment.settings,
     stop: () => running.disposeAsync(),
   };
