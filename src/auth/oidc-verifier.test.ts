@@ -116,10 +116,10 @@ test('A18: a compressed JWE is refused before anything is decrypted or inflated'
   const { issuer, verifier } = await setUpOidc(t);
   for (const bytes of [1_000, 8_000_000]) {
     const jwe = forgeCompressedJwe(bytes);
-    const started = performance.now();
+    const started = process.cpuUsage();
     assertGeneral(await verifier.verify(jwe), `${bytes} bytes inside`);
-    const took = performance.now() - started;
-    assert.ok(took < 50, `took ${took} ms`);
+    const { user } = process.cpuUsage(started);
+    assert.ok(user < 50_000, `took ${user} µs`);
   }
   assert.deepEqual(issuer.requests, none);
 });

@@ -63,9 +63,9 @@ describe('long and hostile names', () => {
   ];
   for (const name of names) {
     test(`A7, A34 ${name.length} characters of ${name.slice(0, 6)}`, () => {
-      const started = performance.now();
+      const started = process.cpuUsage();
       const decision = checkRepositoryName(name);
-      assert.ok(performance.now() - started < 50);
+      assert.ok(process.cpuUsage(started).user < 50_000);
       assert.ok(!decision.allow);
       assert.equal(decision.error.detail?.rule, 'length');
       assert.match(decision.error.message, /more than 255 characters/);
