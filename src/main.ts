@@ -8,7 +8,6 @@ import { RegistryError } from './oci/errors.ts';
 async function main(): Promise<void> {
   const config = loadConfig(process.env, { cwd: process.cwd() });
   const gantry = await start(config);
-  process.stdout.write(greeting(gantry, config));
 
   let stopping = false;
   const stop = (signal: string): void => {
@@ -28,6 +27,8 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => stop(signal));
   }
+  // After that: who has read it may send a signal at once.
+  process.stdout.write(greeting(gantry, config));
 }
 
 /** The server takes settings, not arguments: one that was meant for another program must not start it. */
