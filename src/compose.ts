@@ -1,6 +1,7 @@
 /** The only file that constructs adapters and hands them to the rest. */
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { passed } from '../storage-adapters/blobs/young-garbage.ts';
 import { collectAll, collectSooner } from '../storage-adapters/collector.ts';
 import { openMetadata } from '../storage-adapters/metadata/open-metadata.ts';
@@ -404,6 +405,7 @@ async function compose(
     async stop() {
       ready = false;
       workers?.supervisor.tell({ ready });
+      await delay(config.drainDelay);
       await closeAll();
     },
   };

@@ -113,6 +113,23 @@ test('a push under way when SIGTERM comes is finished, and the server exits 0', 
   });
 });
 
+test('for GANTRY_DRAIN_DELAY it goes on, and is not ready', async () => {
+  const delayMs = 3_000;
+  const use = async ({ server, origin, registry, repository }: Running) => {
+    const began = performance.now();
+    const ending = server.end('SIGTERM');
+    while ((await fetch(new URL('/readyz', origin))).status !== 503)
+      assert.ok(performance.now() - began < delayMs, 'it says that it is ready');
+    assert.ok(await accepts(origin), 'it takes no connection');
+    const pushed = await pushBlob(registry, repository, content(randomBytes(1_000)));
+    expectStatus(pushed, 201);
+    assert.deepEqual(await ending, { code: 0, signal: null });
+    const took = performance.now() - began;
+    assert.ok(took >= delayMs, `${took} ms`);
+  };
+  await withServer(use, { GANTRY_DRAIN_DELAY: `${delayMs}ms` });
+});
+
 test('pulls by slow clients are not cut short by SIGTERM', async () => {
   await withServer(async (running) => {
     const { registry, repository, origin, server } = running;

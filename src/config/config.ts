@@ -93,6 +93,8 @@ export interface Config {
   /** The longest that a request body may make no progress. */
   readonly bodyTimeout: number;
   readonly keepAlive: number;
+  /** From the signal until no more connections are taken. */
+  readonly drainDelay: number;
   readonly drainTimeout: number;
   readonly functions: FunctionsConfig;
   /** Threads for file work, taken by the start script before the program runs. */

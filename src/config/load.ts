@@ -109,6 +109,7 @@ function toConfig(
     headersTimeout: parseDuration(s.headersTimeout)!,
     bodyTimeout: parseDuration(s.bodyTimeout)!,
     keepAlive: parseDuration(s.keepAlive)!,
+    drainDelay: parseDuration(s.drainDelay)!,
     drainTimeout: parseDuration(s.drainTimeout)!,
     functions: functionsConfig(s),
     fileThreads: s.fileThreads,

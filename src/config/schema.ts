@@ -262,6 +262,13 @@ const properties = {
       'How long an idle connection stays open: longer than any proxy in front keeps its own (nginx 60 s, Caddy 120 s).',
     example: '10m',
   },
+  drainDelay: {
+    ...duration(0, HOUR, 'from 0s to 1h'),
+    default: '0s',
+    description:
+      'How long Gantry goes on as before after SIGTERM, except that /readyz answers 503: load balancers turn to other replicas before this one takes no more connections.',
+    example: '5s',
+  },
   drainTimeout: {
     ...duration(0, DAY, 'from 0s to 24h'),
     default: '30s',

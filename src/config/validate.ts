@@ -72,6 +72,7 @@ export interface Settings extends GivenFunctionSettings {
   readonly headersTimeout: string;
   readonly bodyTimeout: string;
   readonly keepAlive: string;
+  readonly drainDelay: string;
   readonly drainTimeout: string;
   readonly fileThreads: number;
 }
