@@ -1,4 +1,4 @@
-/** Ends and starts: SIGTERM, what is under way then, and starts that must be refused with a message for people. */
+/** SIGTERM, and what is under way then. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,16 +7,16 @@ import { Agent, get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { requestLines, Wire } from '../attacks/wire.ts';
 import { expectStatus } from '../spec/check.ts';
-import { addQuery, basic, Registry } from '../spec/client.ts';
+import { addQuery } from '../spec/client.ts';
 import { content } from '../spec/content.ts';
 import { beginUpload, octets, pushBlob } from '../spec/push.ts';
-import { type Launched, launch, readBootstrap } from './support/gantry.ts';
+import type { Launched } from './support/gantry.ts';
+import { onServer, type Running } from './support/on-server.ts';
 
 const soonMs = 5_000;
 
@@ -28,30 +28,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-interface Running {
-  readonly server: Launched;
-  readonly origin: string;
-  readonly registry: Registry;
-  readonly repository: string;
-}
-
-/** Runs `use` with a server on the one data folder, and ends it where `use` has not. */
-async function withServer(
-  use: (running: Running) => Promise<void>,
-  env: Record<string, string> = {},
-): Promise<void> {
-  const server = launch({ data, env });
-  let registry: Registry | undefined;
-  try {
-    const origin = await server.ready;
-    const { teamId, teamSlug, projectSlug, token } = readBootstrap(data);
-    registry = new Registry(origin, basic(teamId, token));
-    await use({ server, origin, registry, repository: `${teamSlug}/${projectSlug}/drain` });
-  } finally {
-    registry?.close();
-    await server.end('SIGKILL');
-  }
-}
+const withServer = (use: (running: Running) => Promise<void>, env?: Record<string, string>) =>
+  onServer(data, use, env);
 
 /** A PUT of `blob` that the server has begun to read, and of which half is sent. */
 async function halfSent({ origin, registry, repository }: Running, blob: Buffer) {
@@ -263,48 +241,3 @@ test('SIGTERM resets nobody who goes on using a kept connection', async () => {
     agent.destroy();
   });
 });
-
-/** A start that must fail: exit code 1 and a message, not a stack. */
-async function refusedStart(env: Record<string, string>, message: RegExp): Promise<void> {
-  const refused = launch({ data, env });
-  try {
-    await assert.rejects(refused.ready);
-    assert.deepEqual(await refused.exited, { code: 1, signal: null }, refused.output());
-    assert.match(refused.output(), message);
-    assert.doesNotMatch(refused.output(), /^\s+at /m, 'a stack is no message for people');
-  } finally {
-    await refused.end('SIGKILL');
-  }
-}
-
-test('a second server on the same data folder is refused, and the first goes on', async () => {
-  await withServer(async ({ registry }) => {
-    await refusedStart({}, /Another Gantry is using the data folder .*\n.*GANTRY_DATA=/);
-    expectStatus(await registry.get('/v2/'), 200);
-  });
-  // A server that was killed leaves no lock behind.
-  await withServer(async ({ registry }) => void expectStatus(await registry.get('/v2/'), 200));
-});
-
-test('a taken port is refused with the next one to try', async () => {
-  const other = join(folder, 'other');
-  await withServer(async ({ origin }) => {
-    const { port } = new URL(origin);
-    const next = `Port ${port} .*taken[^]*GANTRY_PORT=${Number(port) + 1}`;
-    await refusedStart({ GANTRY_DATA: other, GANTRY_PORT: port }, new RegExp(next));
-  });
-});
-
-test('a database of a newer program is refused and left as it is', async () => {
-  await withServer(async () => {});
-  change('insert into migrations (version, applied_at) values (99, 1)');
-  await refusedStart({}, /schema version 99, newer than/);
-  change('delete from migrations where version = 99');
-  await withServer(async ({ registry }) => void expectStatus(await registry.get('/v2/'), 200));
-});
-
-function change(statement: string): void {
-  const db = new DatabaseSync(join(data, 'gantry.db'));
-  assert.equal(db.prepare(statement).run().changes, 1);
-  db.close();
-}
