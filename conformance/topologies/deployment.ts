@@ -1,6 +1,5 @@
 /** A Gantry of one topology: its processes, and nginx before them where they are several. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -10,6 +9,7 @@ import {
   type Program,
   readBootstrap,
 } from '../faults/support/gantry.ts';
+import { freePorts } from '../tools/free-ports.ts';
 import { startNginx, type Traffic } from '../tools/nginx.ts';
 import { type Services, settingsOn } from './services.ts';
 import type { Topology } from './topology.ts';
@@ -57,13 +57,9 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const several = topology.replicas > 1;
   const members = Array.from({ length: topology.replicas }, (_, at) => at);
   const dataOf = (at: number) => (several ? join(folder, `replica-${at}`) : folder);
-  const [front, ...ports] = several ? await freePorts(members.length + 1) : [undefined, 0];
-  const nginx = front
-    ? await startNginx(
-        front,
-        ports.map((port) => `127.0.0.1:${port}`),
-      )
-    : undefined;
+  const [front, ...ports] = await freePorts(members.length + 1);
+  const upstreams = ports.map((port) => `127.0.0.1:${port}`);
+  const nginx = several ? await startNginx(front!, upstreams) : undefined;
   if (nginx) stack.defer(() => nginx.stop());
   let settings: Record<string, string> = {
     ...topology.settings,
@@ -112,7 +108,6 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   assert.ok(data, `no server made a first team:\n${servers.map((one) => one.output()).join('')}`);
   const bootstrap = readBootstrap(data);
   const origin = nginx?.origin ?? bootstrap.url.replace(/\/+$/, '');
-  if (!several) ports[0] = Number(new URL(origin).port);
   ready = true;
   const running = stack.move();
   return {
@@ -150,19 +145,4 @@ function mayBootstrap(data: string): Bootstrap | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

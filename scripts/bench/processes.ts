@@ -2,8 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 
 /** Of /proc/<pid>/stat: sysconf(_SC_CLK_TCK), which Linux fixes at 100 for what it tells user space. */
 const ticksPerSecond = 100;
@@ -131,13 +129,4 @@ export function residentBytes(pid: number): { now: number; peak: number } {
 /** Bytes that the process handed to write calls of any kind, sockets included. */
 export function writtenBytes(pid: number): number {
   return Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

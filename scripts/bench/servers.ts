@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findProgram } from '../../conformance/tools/cache.ts';
+import { freePort } from '../../conformance/tools/free-ports.ts';
 import { startEnv } from '../../conformance/tools/start-env.ts';
 import type { S3Server } from '../../conformance/tools/versitygw.ts';
-import { freePort, type Program, startProgram } from './processes.ts';
+import { type Program, startProgram } from './processes.ts';
 
 export interface Server {
   readonly name: 'gantry' | 'distribution';

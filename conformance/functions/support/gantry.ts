@@ -10,6 +10,7 @@ import type { Image, Index } from '../../clients/support/images.ts';
 import { Registry } from '../../clients/support/registry.ts';
 import { type Sandbox, systemPath } from '../../clients/support/sandbox.ts';
 import { type Bootstrap, readBootstrap } from '../../faults/support/gantry.ts';
+import { freePort } from '../../tools/free-ports.ts';
 import { quickStartEnv } from '../../tools/start-env.ts';
 import { type Answer, type Asked, ask } from './ask.ts';
 import type { FunctionEngine } from './engine.ts';
@@ -77,7 +78,7 @@ export async function startFunctionsGantry(
     ...quickStartEnv,
     GANTRY_DATA: data,
     GANTRY_HOST: '127.0.0.1',
-    GANTRY_PORT: '0',
+    GANTRY_PORT: String(await freePort()),
     GANTRY_RATE_LOGIN_FAILURES: '0',
     GANTRY_DOCKER_HOST: engine?.host ?? `unix://${join(folder, 'no-engine.sock')}`,
     ...options.env,
@@ -125,7 +126,6 @@ export async function startFunctionsGantry(
   const credentials = { username: first.teamId, password: first.token };
   const raw = new Registry(origin, credentials);
   const port = new URL(origin).port;
-  env = { ...env, GANTRY_PORT: port };
   return {
     data,
     origin,

@@ -13,6 +13,7 @@ import {
   readBootstrap,
 } from '../../faults/support/gantry.ts';
 import { basic, Registry } from '../../spec/client.ts';
+import { freePort } from '../../tools/free-ports.ts';
 
 /** A client whose one connection stays with the worker that took it. */
 export interface AtWorker {
@@ -38,7 +39,7 @@ export class World {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<World> {
     const world = new World(await mkdtemp(join(tmpdir(), 'gantry-workers-')), {
       ...{ GANTRY_WORKERS: '2', GANTRY_FUNCTIONS: 'off', GANTRY_RATE_LOGIN_FAILURES: '0' },
-      GANTRY_DRAIN_TIMEOUT: '5s',
+      ...{ GANTRY_DRAIN_TIMEOUT: '5s', GANTRY_PORT: String(await freePort()) },
       ...env,
     });
     await world.begin();
@@ -48,8 +49,7 @@ export class World {
   /** Starts, or starts again at the same address. */
   async begin(): Promise<void> {
     this.#server = launch({ data: this.data, env: this.#env });
-    const origin = await this.#server.ready;
-    this.#env = { ...this.#env, GANTRY_PORT: new URL(origin).port };
+    await this.#server.ready;
     this.#bootstrap = readBootstrap(this.data);
   }
 

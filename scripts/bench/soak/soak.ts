@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Launched } from '../../../conformance/faults/support/gantry.ts';
 import { SoakTraffic, soakRepositories } from '../../../conformance/faults/support/soak-traffic.ts';
+import { freePort } from '../../../conformance/tools/free-ports.ts';
 import { startEnv } from '../../../conformance/tools/start-env.ts';
 import { type Deployment, startDeployment } from '../../../conformance/topologies/deployment.ts';
 import { startServices } from '../../../conformance/topologies/services.ts';
 import type { Topology } from '../../../conformance/topologies/topology.ts';
 import { runProgram } from '../clients/run-client.ts';
-import { freePort, resetPeak, residentBytes } from '../processes.ts';
+import { resetPeak, residentBytes } from '../processes.ts';
 import { root } from '../servers.ts';
 import { inspectorOption, liveMegabytes } from './live-heap.ts';
 
