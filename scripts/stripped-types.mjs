@@ -3,13 +3,23 @@
  * Lines and columns are those of the source.
  */
 import { hash, randomUUID } from 'node:crypto';
-import { globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join, resolve, sep } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const folders = ['src', 'storage-adapters'];
-const kept = join(root, '.cache', 'stripped', process.version);
+const all = join(root, '.cache', 'stripped');
+const kept = join(all, process.version);
+const dayMs = 86_400_000;
 
 /** Whether a file is of the server, as an absolute path. */
 export function isOurs(path) {
@@ -36,11 +46,16 @@ function endOf(code) {
   return `\n// ${hash('sha256', code)}\n`;
 }
 
-/** Strips all that is not kept yet. A file with an error is left to Node, which tells where it is. */
+/**
+ * Strips all that is not kept yet, and removes what no source has any more. A file with an error is left to Node,
+ * which tells where it is.
+ */
 export function stripAll() {
   mkdirSync(kept, { recursive: true });
+  const current = new Set();
   for (const path of globSync(`{${folders}}/**/*.ts`, { cwd: root, exclude: ['**/*.test.ts'] })) {
     const source = readFileSync(join(root, path), 'utf8');
+    current.add(fileOf(source));
     if (readStripped(source) !== undefined) continue;
     try {
       const code = strip(source);
@@ -48,6 +63,17 @@ export function stripAll() {
     } catch (error) {
       if (error.code !== 'ERR_INVALID_TYPESCRIPT_SYNTAX') throw error;
     }
+  }
+  removeOld(current);
+}
+
+/** A day after it was written: another process may be at it until then. */
+function removeOld(current) {
+  for (const name of globSync('*/*', { cwd: all })) {
+    const file = join(all, name);
+    if (current.has(file)) continue;
+    const { mtimeMs = Date.now() } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs > dayMs) rmSync(file, { force: true });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   readdirSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -73,6 +74,29 @@ test('what changed is stripped anew', (t) => {
   assert.equal(run().stdout, 'one\n');
   writeFileSync(file, `console.log('two' as string);`);
   assert.equal(run().stdout, 'two\n');
+});
+
+test('what no source has any more is removed a day later, of any version of Node', (t) => {
+  const { root, file, run, kept } = checkout(t, `console.log('one' as string);`);
+  run();
+  const [one] = kept();
+  const other = join(root, '.cache', 'stripped', 'v1.2.3');
+  mkdirSync(other);
+  writeFileSync(join(other, 'old.js'), '');
+  const old = (path) => utimesSync(path, 0, Date.now() / 1000 - 90_000);
+  writeFileSync(file, `console.log('two' as string);`);
+  run();
+  assert.equal(kept().length, 2);
+  for (const path of [
+    join(other, 'old.js'),
+    ...kept().map((name) => join(root, '.cache', 'stripped', process.version, name)),
+  ])
+    old(path);
+  writeFileSync(file, `console.log('three' as string);`);
+  assert.equal(run().stdout, 'three\n');
+  assert.equal(kept().length, 1);
+  assert.notEqual(kept()[0], one);
+  assert.deepEqual(readdirSync(other), []);
 });
 
 test('what a power cut left of a file is stripped anew', (t) => {
