@@ -381,7 +381,9 @@ async function compose(
   sweeper.wake();
   purger.wake();
   if (config.measure) measurer.wake();
+  const warnings = await functions?.current.api.warnings();
   collectAll();
+  // Nothing is waited for from here on: who sees it ready may stop it at once.
   ready = true;
   if (workers) {
     const { supervisor } = workers;
@@ -398,9 +400,7 @@ async function compose(
     first: made?.created ?? false,
     functions: functions && {
       missing: functions.current.missing,
-      warnings: (await functions.current.api.warnings()).map(({ message, hint }) =>
-        [message, hint].join(' '),
-      ),
+      warnings: (warnings ?? []).map(({ message, hint }) => [message, hint].join(' ')),
     },
     async stop() {
       ready = false;
