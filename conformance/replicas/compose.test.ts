@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
+import { parseDuration } from '../../src/config/units.ts';
 import { root } from '../faults/support/gantry.ts';
 import { findProgram } from '../tools/cache.ts';
 import { nginxConfig } from '../tools/nginx.ts';
@@ -15,6 +16,7 @@ const env = { PATH: process.env.PATH, HOME: process.env.HOME, GANTRY_SECRET_KEY:
 
 interface Service {
   readonly profiles?: string[];
+  readonly stop_grace_period?: string;
   readonly environment?: Record<string, string>;
   readonly depends_on?: Record<string, unknown>;
   readonly ports?: object[];
@@ -91,5 +93,11 @@ test('two replicas, what they need, and nginx before them', options, () => {
     assert.equal(config.databaseUrl, one!.databaseUrl);
     assert.equal(config.secretKey, one!.secretKey);
     assert.deepEqual(config.storage, { type: 's3', bucket: 'gantry', prefix: '' });
+    assert.ok(config.drainDelay > 2_000, 'nginx leaves out for up to 2 s one that was away');
+  }
+  for (const [at, name] of upstreams.entries()) {
+    const { drainDelay, drainTimeout } = configs[at]!;
+    const grace = parseDuration(services[name]!.stop_grace_period!)!;
+    assert.ok(grace > drainDelay + drainTimeout, `${name} is killed in its drain`);
   }
 });

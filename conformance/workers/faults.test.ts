@@ -150,6 +150,23 @@ describe('faults of two workers', { timeout: 120_000 }, () => {
     );
     assert.ok(got.body.equals(blob.bytes));
   });
+
+  test('for GANTRY_DRAIN_DELAY workers go on, and none of them is ready', async () => {
+    await world.server.end('SIGTERM');
+    await world.begin({ GANTRY_DRAIN_DELAY: '6s' });
+    const ended = world.server.end('SIGTERM');
+    // Each by a new connection, which any worker may take.
+    const fresh = world.registry();
+    const began = performance.now();
+    for (let inRow = 0; inRow < 12; ) {
+      const { status } = await fresh.get('/readyz', { check: false });
+      inRow = status === 503 ? inRow + 1 : 0;
+      assert.ok(performance.now() - began < soonMs, 'one says that it is ready');
+    }
+    expectStatus(await fresh.get('/v2/'), 200);
+    assert.deepEqual(await ended, { code: 0, signal: null });
+    await world.begin();
+  });
 });
 
 function errorsIn(output: string): string[] {

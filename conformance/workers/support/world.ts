@@ -46,9 +46,9 @@ export class World {
     return world;
   }
 
-  /** Starts, or starts again at the same address. */
-  async begin(): Promise<void> {
-    this.#server = launch({ data: this.data, env: this.#env });
+  /** Starts, or starts again at the same address; `more` for this start. */
+  async begin(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#server = launch({ data: this.data, env: { ...this.#env, ...more } });
     await this.#server.ready;
     this.#bootstrap = readBootstrap(this.data);
   }
