@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { join, resolve, sep } from 'node:path';
+import { basename, join, resolve, sep } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const folders = ['src', 'storage-adapters'];
@@ -55,7 +55,7 @@ export function stripAll() {
   const current = new Set();
   for (const path of globSync(`{${folders}}/**/*.ts`, { cwd: root, exclude: ['**/*.test.ts'] })) {
     const source = readFileSync(join(root, path), 'utf8');
-    current.add(fileOf(source));
+    current.add(basename(fileOf(source)));
     if (readStripped(source) !== undefined) continue;
     try {
       const code = strip(source);
@@ -71,7 +71,7 @@ export function stripAll() {
 function removeOld(current) {
   for (const name of globSync('*/*', { cwd: all })) {
     const file = join(all, name);
-    if (current.has(file)) continue;
+    if (current.has(basename(file))) continue;
     const { mtimeMs = Date.now() } = statSync(file, { throwIfNoEntry: false }) ?? {};
     if (Date.now() - mtimeMs > dayMs) rmSync(file, { force: true });
   }

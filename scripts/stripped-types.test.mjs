@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import {
   cpSync,
   mkdirSync,
@@ -79,24 +80,19 @@ test('what changed is stripped anew', (t) => {
 test('what no source has any more is removed a day later, of any version of Node', (t) => {
   const { root, file, run, kept } = checkout(t, `console.log('one' as string);`);
   run();
-  const [one] = kept();
+  const next = `console.log('two' as string);`;
   const other = join(root, '.cache', 'stripped', 'v1.2.3');
   mkdirSync(other);
-  writeFileSync(join(other, 'old.js'), '');
-  const old = (path) => utimesSync(path, 0, Date.now() / 1000 - 90_000);
-  writeFileSync(file, `console.log('two' as string);`);
-  run();
-  assert.equal(kept().length, 2);
-  for (const path of [
-    join(other, 'old.js'),
-    ...kept().map((name) => join(root, '.cache', 'stripped', process.version, name)),
-  ])
-    old(path);
-  writeFileSync(file, `console.log('three' as string);`);
-  assert.equal(run().stdout, 'three\n');
-  assert.equal(kept().length, 1);
-  assert.notEqual(kept()[0], one);
-  assert.deepEqual(readdirSync(other), []);
+  const current = `${hash('sha256', next)}.js`;
+  for (const name of ['gone.js', current]) writeFileSync(join(other, name), '');
+  writeFileSync(join(other, 'young.js'), '');
+  const ours = join(root, '.cache', 'stripped', process.version);
+  const old = [join(ours, kept()[0]), join(other, 'gone.js'), join(other, current)];
+  for (const path of old) utimesSync(path, 0, Date.now() / 1000 - 90_000);
+  writeFileSync(file, next);
+  assert.equal(run().stdout, 'two\n');
+  assert.deepEqual(kept(), [current]);
+  assert.deepEqual(readdirSync(other).sort(), [current, 'young.js'].sort());
 });
 
 test('what a power cut left of a file is stripped anew', (t) => {

@@ -92,7 +92,7 @@ test('a push under way when SIGTERM comes is finished, and the server exits 0', 
 });
 
 test('for GANTRY_DRAIN_DELAY it goes on, and is not ready', async () => {
-  const delayMs = 3_000;
+  const delayMs = 6_000;
   const use = async ({ server, origin, registry, repository }: Running) => {
     const began = performance.now();
     const ending = server.end('SIGTERM');

@@ -116,6 +116,7 @@ describe('faults of two replicas', skip ? { skip } : {}, () => {
     assert.equal(world.leader(), leader);
     await world.start(other);
     await load.more(10, 20_000);
+    await world.serves(other);
     await load.stop();
     t.diagnostic(
       `${load.acknowledged.length} images, ${load.refused.length} refused, ${load.broken} connections broken`,

@@ -76,19 +76,25 @@ for (const blobs of ['s3', 'folder'] as const satisfies readonly BlobsOn[]) {
       for (let round = 0; round < 4; round++) {
         const [mine, theirs] = [large(), large()];
         const location = here(await beginUpload(both[0], repository));
+        const begun = Promise.withResolvers<void>();
+        const goOn = Promise.withResolvers<void>();
         const slow = async function* () {
           yield* eachOf([mine.bytes.subarray(0, 6 << 20)]);
-          await delay(150);
+          begun.resolve();
+          await goOn.promise;
           yield* eachOf([mine.bytes.subarray(6 << 20)]);
         };
         const first = both[0].ask('PATCH', location, { headers: octets, body: slow() });
-        await delay(60);
+        await begun.promise;
+        // Its first bytes have left: the replica has the upload soon.
+        await delay(100);
         const finish = { headers: octets, body: theirs.bytes };
         const second = await both[1].ask(
           'PUT',
           addQuery(location, { digest: theirs.digest }),
           finish,
         );
+        goOn.resolve();
         const taken = await first;
         if (taken.status === 202) {
           expectStatus(second, 409, 416);

@@ -52,7 +52,7 @@ export async function startServer(options: {
   const { data, env, withinMs } = options;
   const program = startProgram(process.execPath, ['src/main.ts'], {
     cwd: root,
-    env: { ...startEnv, GANTRY_PORT: '0', ...env, GANTRY_DATA: data },
+    env: { ...startEnv, GANTRY_PORT: String(await freePort()), ...env, GANTRY_DATA: data },
   });
   let first: { url: string; teamId: string; token: string } | undefined;
   await answering(

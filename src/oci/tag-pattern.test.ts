@@ -32,9 +32,9 @@ test('agrees with regular expressions', () => {
 });
 
 test('many stars take no longer than the product of the lengths', () => {
-  const began = process.cpuUsage();
+  const began = process.threadCpuUsage();
   assert.equal(matchesTag(`${'*a'.repeat(63)}*b`, 'a'.repeat(128)), false);
-  assert.ok(process.cpuUsage(began).user < 100_000);
+  assert.ok(process.threadCpuUsage(began).user < 100_000);
 });
 
 test('what a pattern may be', () => {

@@ -63,9 +63,9 @@ describe('long and hostile names', () => {
   ];
   for (const name of names) {
     test(`A7, A34 ${name.length} characters of ${name.slice(0, 6)}`, () => {
-      const started = process.cpuUsage();
+      const started = process.threadCpuUsage();
       const decision = checkRepositoryName(name);
-      assert.ok(process.cpuUsage(started).user < 50_000);
+      assert.ok(process.threadCpuUsage(started).user < 50_000);
       assert.ok(!decision.allow);
       assert.equal(decision.error.detail?.rule, 'length');
       assert.match(decision.error.message, /more than 255 characters/);
