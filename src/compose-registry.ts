@@ -27,6 +27,7 @@ import type { DeploymentPlanner } from './ports/deployment-planner.ts';
 import type { Metadata } from './ports/metadata.ts';
 import type { RateLimiters } from './ports/rate-limiter.ts';
 import { newId } from './projects/ids.ts';
+import { ConfigBytes } from './registry/config-bytes.ts';
 import { createEnsureRepository } from './registry/ensure-repository.ts';
 import { Listing } from './registry/list.ts';
 import { BlobMount } from './registry/mount-blob.ts';
@@ -144,7 +145,7 @@ export async function openRegistry(
   opened.push(() => transfer.close());
   await transfer.refresh();
   const manifestPush: ManifestPushDeps = {
-    ...{ store, blobs: metadata.blobs, writer, clock },
+    ...{ configs: new ConfigBytes(store), blobs: metadata.blobs, writer, clock },
     ...{ pushed: deps.pushed, planner: deps.planner },
   };
   const services: Services = {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import { newId } from '../projects/ids.ts';
+import { ConfigBytes } from '../registry/config-bytes.ts';
 import { createManifestPush } from '../registry/push-manifest.ts';
 import { createDeploymentPlanner } from '../scheduler/reserve.ts';
 import { openApplication } from './services-test-kit.ts';
@@ -9,7 +10,12 @@ let enabled = true;
 const application = await openApplication({ after }, ({ metadata, clock }) => ({
   putManifest: (put) =>
     createManifestPush({
-      ...{ ...metadata, store: application.world.store, clock, pushed: () => {} },
+      ...{
+        ...metadata,
+        configs: new ConfigBytes(application.world.store),
+        clock,
+        pushed: () => {},
+      },
       planner: createDeploymentPlanner({ enabled: () => enabled, newId }),
     })(put),
   deploymentUrl: (host) => `http://${host}.localhost:5050`,

@@ -36,6 +36,7 @@ import { createAdmin } from '../projects/admin.ts';
 import { newId } from '../projects/ids.ts';
 import { newToken } from '../projects/token-secret.ts';
 import { ImageIntake } from '../registry/archives/intake.ts';
+import { ConfigBytes } from '../registry/config-bytes.ts';
 import { createEnsureRepository } from '../registry/ensure-repository.ts';
 import { ImageInspector } from '../registry/inspect.ts';
 import { Listing } from '../registry/list.ts';
@@ -156,7 +157,7 @@ export async function openApplication(
     return events.close();
   });
   const blobPush = world.blobPush({ newUploadId: () => newKey() });
-  const manifestDeps = { ...metadata, store, clock, pushed: () => {} };
+  const manifestDeps = { ...metadata, configs: new ConfigBytes(store), clock, pushed: () => {} };
   const origins = new Origins({ trustedProxies: [], publicUrl: undefined });
   const sessions = new BrowserSessions({
     ...{ sessions: metadata.sessions, identities, writer, clock, newId: () => newId('ses') },
@@ -202,8 +203,7 @@ export async function openApplication(
       putManifests: createManifestsPush(manifestDeps),
     }),
     ensureRepository: createEnsureRepository({
-      writer,
-      clock,
+      ...{ writer, clock },
       newRepositoryId: () => `repo_made_${++repositories}`,
     }),
     listing,

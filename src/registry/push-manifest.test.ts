@@ -5,14 +5,15 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { ociConfig, ociIndex, ociManifest } from '../oci/media-types.ts';
 import type { ProjectSettings } from '../ports/projects.ts';
+import { ConfigBytes } from './config-bytes.ts';
 import { createManifestPush, type ManifestPut } from './push-manifest.ts';
-import { instead, openWorld, plan, refused } from './registry-test-kit.ts';
+import { openWorld, plan, refused } from './registry-test-kit.ts';
 
 const world = await openWorld({ after });
 const { metadata, project, store } = world;
 let pushed = 0;
 const putManifest = createManifestPush({
-  store,
+  configs: new ConfigBytes(store),
   blobs: metadata.blobs,
   writer: metadata.writer,
   clock: world.clock,
@@ -221,7 +222,7 @@ describe('what a manifest names', () => {
   test('a config whose bytes are lost is our failure, not the client’s', async () => {
     const bytes = await image();
     const lost = createManifestPush({
-      store: instead(store, { open: () => store.open(`upl_${'0'.repeat(32)}`) }),
+      configs: new ConfigBytes({ open: () => store.open(`upl_${'0'.repeat(32)}`) }),
       blobs: metadata.blobs,
       writer: metadata.writer,
       clock: world.clock,

@@ -11,7 +11,6 @@ import { layerCompressionOf } from '../oci/media-types.ts';
 import { isDeployable } from '../policy/deployable.ts';
 import { checkImage, needsConfig } from '../policy/image.ts';
 import { imageSize } from '../policy/image-size.ts';
-import type { BlobStore } from '../ports/blob-store.ts';
 import type { BlobRow, Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CommandWriter, PutManifestArgs } from '../ports/commands.ts';
@@ -19,6 +18,7 @@ import type { ReservedHost } from '../ports/commands-functions.ts';
 import type { DeploymentPlanner } from '../ports/deployment-planner.ts';
 import type { Project } from '../ports/projects.ts';
 import type { Repository } from '../ports/repositories.ts';
+import type { ConfigBytes } from './config-bytes.ts';
 
 export interface ManifestPut {
   /** Undefined: there is none of that name yet, and `ensure` makes it. */
@@ -52,7 +52,7 @@ export interface PushedManifest extends PutManifestResult {
 }
 
 export interface ManifestPushDeps {
-  readonly store: BlobStore;
+  readonly configs: ConfigBytes;
   readonly blobs: Blobs;
   readonly writer: CommandWriter;
   readonly clock: Clock;
@@ -181,7 +181,7 @@ function checkSizes(
 
 /** The config's bytes, where the repository holds them. */
 async function readConfig(
-  { store, blobs }: Pick<ManifestPushDeps, 'store' | 'blobs'>,
+  { configs, blobs }: Pick<ManifestPushDeps, 'configs' | 'blobs'>,
   repository: Repository | undefined,
   manifest: ParsedManifest,
   held: readonly BlobRow[],
@@ -189,10 +189,8 @@ async function readConfig(
   let row = held.find((blob) => blob.digest === manifest.config?.digest);
   for (;;) {
     if (!row || !repository) return undefined;
-    const chunks: Buffer[] = [];
     try {
-      for await (const chunk of await store.open(row.key)) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
+      return await configs.read(row);
     } catch (error) {
       if (!(error instanceof RegistryError && error.kind === 'blob-unknown')) throw error;
       // Collected since it was looked up, or pushed again under another key.
