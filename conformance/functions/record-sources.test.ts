@@ -79,7 +79,7 @@ for (const release of releases) {
       const view = viewOf(instanceId);
       records.records.observer.changed({ view, from: 'starting', runtime, at: Date.now() });
       await records.lines(100, { instanceId });
-      engine.hang();
+      await engine.hang();
       await delay(300);
       engine.resume();
       await engine.restart('SIGKILL');

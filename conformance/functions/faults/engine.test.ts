@@ -64,7 +64,7 @@ functionsSuite({
       const host = functions.serviceHost('web');
       await recovered(world, host);
       await noneRuns(engine, 'cold');
-      engine.hang();
+      await engine.hang();
       try {
         const load = startLoad(gantry, host, { clients: 4, path: '/', pauseMs: 10 });
         await load.passed(200);

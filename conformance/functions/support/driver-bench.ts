@@ -75,7 +75,7 @@ export async function startDriverBench(release: DockerRelease): Promise<DriverBe
   });
   async function answer(ask: 'hang' | 'resume' | 'restart'): Promise<undefined> {
     if (ask === 'restart') await engine.restart();
-    else engine[ask]();
+    else await engine[ask]();
   }
   child.once('exit', (code) => {
     ended = `the process of the cases ended with ${code}`;

@@ -54,7 +54,7 @@ for (const release of releases) {
         await gantry.halt();
         await engine.restart('SIGKILL');
         assert.deepEqual((await engine.leftovers()).containers.length, 2);
-        engine.hang();
+        await engine.hang();
         const answered = await Promise.race([
           engine.api('GET', '/_ping').then(() => true),
           new Promise((resolve) => setTimeout(resolve, 300, false)),

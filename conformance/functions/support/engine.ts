@@ -16,6 +16,7 @@ import { must, type RunOptions, type RunResult, run } from '../../clients/suppor
 import { type Sandbox, systemPath } from '../../clients/support/sandbox.ts';
 import { firstObstacle } from '../../clients/support/suite.ts';
 import { makeNetwork, type Network, needsNetwork } from './network.ts';
+import { standStill } from './stand-still.ts';
 
 export { type DockerRelease, docker20, docker29 };
 
@@ -48,8 +49,8 @@ export interface FunctionEngine {
   /** Ends it, for `begin` to start again. */
   halt(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   begin(): Promise<void>;
-  /** It answers nothing any more, until `resume`. */
-  hang(): void;
+  /** Once this resolves it answers nothing any more, until `resume`. */
+  hang(): Promise<void>;
   resume(): void;
   /** Last part of its log. */
   log(): string;
@@ -184,7 +185,7 @@ export async function startFunctionEngine(
     },
     halt,
     begin,
-    hang: () => process.kill(daemon!.pid, 'SIGSTOP'),
+    hang: () => standStill(daemon!.pid),
     resume: () => process.kill(daemon!.pid, 'SIGCONT'),
     log: () => daemon?.tail() ?? '',
     stop: () => running.disposeAsync(),
