@@ -122,8 +122,7 @@ describe('A34: huge path segments', () => {
   for (const [name, target] of targets)
     test(`A34: ${name}: 400 in under 50 ms`, async () => {
       let best = Number.POSITIVE_INFINITY;
-      // The best of them: a machine that is busy takes time of its own.
-      for (let time = 0; time < 20 && best >= 50; time++) {
+      for (let time = 0; time < 5; time++) {
         const { took, answer } = await timed(target);
         expectStatus(answer, 400, 404);
         best = Math.min(best, took);

@@ -149,7 +149,7 @@ describe('Login: forged tokens', () => {
   test('A18: a compressed JWE is refused in under 50 ms', async () => {
     const bomb = forgeCompressedJwe(20_000_000);
     let best = Number.POSITIVE_INFINITY;
-    for (let time = 0; time < 20 && best >= 50; time++) {
+    for (let time = 0; time < 5; time++) {
       const started = performance.now();
       expectStatus(await get('oidc', bomb), 401);
       best = Math.min(best, performance.now() - started);

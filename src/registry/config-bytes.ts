@@ -8,16 +8,10 @@ const longest = 64 << 10;
 /** About what an entry takes beside its bytes. */
 const overhead = 256;
 
-/** A copy that keeps no part of Node's pool of small buffers from being freed. */
-function alone(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
-}
-
 /**
  * The bytes of images' configs, kept by the key of their blob: what is stored under a key never changes, so an image
- * that gets one more tag does not ask the store again.
+ * that gets one more tag does not ask the store again. For the rules of a push; `ImageConfigs` keeps what configs say,
+ * for those who look at images.
  */
 export class ConfigBytes {
   readonly #store: Pick<BlobStore, 'open'>;
@@ -41,4 +35,11 @@ export class ConfigBytes {
     if (bytes.length === size && size <= longest) this.#known.set(key, alone(bytes));
     return bytes;
   }
+}
+
+/** A copy that keeps no part of Node's pool of small buffers from being freed. */
+function alone(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
